@@ -1,0 +1,47 @@
+/** What went wrong, as a stable word that an app can switch on. */
+export type RealtimeErrorCode =
+  /** A programmer's mistake: thrown at once, the message tells the remedy. */
+  | 'usage'
+  /** A message could not be decoded, or is not a message of the protocol. Skipped. */
+  | 'undecodable'
+  /** An event whose type is not in the table. Skipped. */
+  | 'unknown-event'
+  /** An event whose data fails its schema. Skipped. */
+  | 'invalid-data'
+  /** A handler of the table threw, or returned something that is not an effect. The event is skipped. */
+  | 'handler-failed'
+  /** An effect could not be applied to a query's data. The query is refetched instead. */
+  | 'effect-failed'
+  /** A listener of the app threw. The others still ran. */
+  | 'listener-failed'
+  /** Events of a topic were missed and could not be replayed: the topic was reset. */
+  | 'history-lost'
+  /** The server refused a topic. */
+  | 'topic-refused'
+  /** The server reported an error of its own. */
+  | 'server-error'
+  /** The transport failed: a dial, a send, a token or URL provider. The session retries. */
+  | 'transport-failed'
+  /** The server, or a missing credential, ended the session for good. */
+  | 'unauthorized'
+
+/**
+ * The one error class of the library. Programmer's mistakes are thrown; everything that comes from the wire
+ * is passed to `onError` and never thrown.
+ */
+export class RealtimeError extends Error {
+  override readonly name = 'RealtimeError'
+  readonly code: RealtimeErrorCode
+  /** What the error is about (an event, a topic, a query key…), for logs and devtools. Never a token. */
+  readonly details: Readonly<Record<string, unknown>> | undefined
+
+  constructor(
+    code: RealtimeErrorCode,
+    message: string,
+    options: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(`[realtime-query-bridge] ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details
+  }
+}

@@ -1,0 +1,91 @@
+import type { QueryFilters, QueryKey } from '@tanstack/query-core'
+
+/** The identity of a row. `1` and `'1'` are different ids. */
+export type ItemId = string | number
+
+/** How an effect finds the rows inside a query's data (or inside each page of an infinite query). */
+export interface ListLens {
+  get(data: unknown): readonly unknown[] | undefined
+  /** Gives the envelope with its rows replaced. Must not change `data`. */
+  set(data: unknown, items: readonly unknown[]): unknown
+}
+
+/** `{ kind: 'invalidate' }` marks queries stale and refetches the active ones. */
+export interface InvalidateEffect {
+  readonly kind: 'invalidate'
+  readonly filters: QueryFilters
+  /** As in `queryClient.invalidateQueries`. @default 'active' */
+  readonly refetchType: 'active' | 'inactive' | 'all' | 'none'
+}
+
+/** Replaces the data of one query. */
+export interface SetDataEffect {
+  readonly kind: 'setData'
+  readonly queryKey: QueryKey
+  /** Either the value… */
+  readonly value?: unknown
+  /** …or a function of the cached data. Not idempotent unless its author made it so. */
+  readonly updater?: ((data: unknown) => unknown) | undefined
+  /** The value is the whole truth: the query becomes fresh and successful. */
+  readonly replace: boolean
+}
+
+/** Changes the data of every matching query by a function. Not idempotent unless its author made it so. */
+export interface UpdateEffect {
+  readonly kind: 'update'
+  readonly filters: QueryFilters
+  readonly updater: (data: unknown, queryKey: QueryKey) => unknown
+}
+
+/** Inserts, replaces, moves or takes out one item, in lists, infinite lists and detail queries alike. */
+export interface UpsertEffect {
+  readonly kind: 'upsert'
+  readonly filters: QueryFilters
+  readonly item: unknown
+  readonly id: (item: unknown) => ItemId
+  readonly where: ((item: unknown, queryKey: QueryKey) => boolean | undefined) | undefined
+  readonly sort: ((a: unknown, b: unknown, queryKey: QueryKey) => number) | undefined
+  readonly at: 'start' | 'end'
+  readonly list: ListLens | undefined
+  readonly version: ((item: unknown) => string | number | bigint | Date) | undefined
+  readonly limit: number | undefined
+}
+
+/** Merges fields into the item with this id, wherever it is cached. */
+export interface PatchEffect {
+  readonly kind: 'patch'
+  readonly filters: QueryFilters
+  readonly itemId: ItemId
+  readonly partial: Readonly<Record<string, unknown>>
+  readonly id: (item: unknown) => ItemId
+  readonly list: ListLens | undefined
+}
+
+/** Takes the item with this id out of lists. */
+export interface RemoveEffect {
+  readonly kind: 'remove'
+  readonly filters: QueryFilters
+  readonly itemId: ItemId
+  readonly id: (item: unknown) => ItemId
+  readonly list: ListLens | undefined
+  readonly limit: number | undefined
+}
+
+/** Removes matching queries from the cache; the active ones among them are refetched. */
+export interface DropEffect {
+  readonly kind: 'drop'
+  readonly filters: QueryFilters
+}
+
+/** What an event does to the cache, as data. Made by `invalidate`, `setData`, `update`, `upsert`, … */
+export type Effect =
+  | InvalidateEffect
+  | SetDataEffect
+  | UpdateEffect
+  | UpsertEffect
+  | PatchEffect
+  | RemoveEffect
+  | DropEffect
+
+/** An effect that changes the data of queries that stay where they are. */
+export type PatchingEffect = SetDataEffect | UpdateEffect | UpsertEffect | PatchEffect | RemoveEffect
