@@ -1,0 +1,18 @@
+/** Time, as every stage sees it. Tests pass their own; the real one is `systemClock`. */
+export interface Clock {
+  /** Milliseconds since some fixed moment. */
+  now(): number
+  /** Calls `callback` once after `delayMs`. Returns what cancels it. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+/** The platform's clock and timers. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+}
