@@ -30,7 +30,10 @@ export type ClientMessage =
    * Subscribes to topics, or asks for what was missed on topics already subscribed (a gap). The server answers
    * each topic with `subscribed` or `refused`, in any order.
    */
-  | { readonly t: 'subscribe'; readonly topics: readonly { readonly topic: string; readonly position?: Position | undefined }[] }
+  | {
+      readonly t: 'subscribe'
+      readonly topics: readonly { readonly topic: string; readonly position?: Position | undefined }[]
+    }
   | { readonly t: 'unsubscribe'; readonly topics: readonly string[] }
   /** Asks for `pong`. Sent by the client only: the server's liveness check is the WebSocket's own ping. */
   | { readonly t: 'ping' }
@@ -49,12 +52,22 @@ export type ServerMessage =
     }
   | { readonly t: 'refused'; readonly topic: string; readonly code: RefusalCode; readonly message: string }
   /** Events of one topic, in order. */
-  | { readonly t: 'events'; readonly topic: string; readonly epoch: string; readonly events: readonly WireEvent[] }
+  | {
+      readonly t: 'events'
+      readonly topic: string
+      readonly epoch: string
+      readonly events: readonly WireEvent[]
+    }
   /** `heads`: the last offset that was sent on each subscribed topic, so that a lost tail is noticed. */
   | { readonly t: 'pong'; readonly heads?: Readonly<Record<string, Position>> | undefined }
   /** The server is about to close this connection; reconnect after about `retryAfterMs`. */
   | { readonly t: 'going-away'; readonly retryAfterMs: number }
-  | { readonly t: 'error'; readonly code: string; readonly message: string; readonly topic?: string | undefined }
+  | {
+      readonly t: 'error'
+      readonly code: string
+      readonly message: string
+      readonly topic?: string | undefined
+    }
 
 /** `forbidden` is final until the app asks again; `unavailable` may be asked again on the next connection. */
 export type RefusalCode = 'forbidden' | 'limit' | 'unavailable'

@@ -1,0 +1,33 @@
+import type { ClientMessage } from './messages.ts'
+import {
+  decodeWith,
+  isArrayOf,
+  isName,
+  optionalPosition,
+  optionalString,
+  type Decoded,
+  type Fields,
+  type Shapes,
+} from './shape.ts'
+
+type TopicRequest = Extract<ClientMessage, { t: 'subscribe' }>['topics'][number]
+
+export const TOPIC_REQUEST: Fields<TopicRequest> = { topic: isName, position: optionalPosition }
+
+export const isTopicRequests = (value: unknown): value is readonly TopicRequest[] =>
+  isArrayOf(TOPIC_REQUEST, value)
+
+export const isTopics = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every(isName)
+
+export const CLIENT_MESSAGES: Shapes<ClientMessage> = {
+  hello: { token: optionalString },
+  subscribe: { topics: isTopicRequests },
+  unsubscribe: { topics: isTopics },
+  ping: {},
+}
+
+/** Reads a frame that a client sent. Never throws. Only servers need it, so it stands apart from the client's codec. */
+export function decodeClientMessage(raw: unknown): Decoded<ClientMessage> {
+  return decodeWith(CLIENT_MESSAGES, raw)
+}
