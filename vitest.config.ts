@@ -17,9 +17,9 @@ const elsewhere = [
 ]
 
 /** No retries anywhere: a test that passes the second time has found something. */
-const shared = { restoreMocks: true, unstubGlobals: true, unstubEnvs: true, retry: 0 } as const
+const shared = { restoreMocks: true, unstubGlobals: true, unstubEnvs: true, retry: 0 }
 
-const dom = { environment: 'jsdom', setupFiles: ['test/support/react-setup.ts'] } as const
+const dom = { environment: 'jsdom' as const, setupFiles: ['test/support/react-setup.ts'] }
 
 /**
  * The lowest peers that the package claims to work with are installed in `test/min-peers`. Everything that
