@@ -1,0 +1,55 @@
+/** Times and bounds of a session. */
+export interface SessionLimits {
+  /**
+   * How long dial, handshake and resync may take together, in ms. A topic that is subscribed later has as long.
+   * @default 10_000
+   */
+  readonly connectTimeoutMs: number
+  /**
+   * The first backoff window, in ms. It doubles with every failure in a row.
+   * @default 500
+   */
+  readonly retryBaseMs: number
+  /**
+   * The longest backoff window, in ms.
+   * @default 20_000
+   */
+  readonly retryMaxMs: number
+  /**
+   * How long a connection must have been live to count as a success, in ms. Before that the backoff goes on
+   * growing: a server that accepts and drops is not hammered.
+   * @default 10_000
+   */
+  readonly settleMs: number
+  /**
+   * How long a gap waits for its replay before it asks again, in ms: once this, then twice, then three times.
+   * @default 2_000
+   */
+  readonly gapWaitMs: number
+  /**
+   * How often a replay is asked for before the topic is reset.
+   * @default 3
+   */
+  readonly gapAttempts: number
+  /**
+   * Events held behind a gap, per topic. One more resets the topic.
+   * @default 1_000
+   */
+  readonly maxHeldEvents: number
+  /**
+   * Topics subscribed at once. More are ignored and reported.
+   * @default 256
+   */
+  readonly maxTopics: number
+}
+
+export const SESSION_LIMITS: SessionLimits = {
+  connectTimeoutMs: 10_000,
+  retryBaseMs: 500,
+  retryMaxMs: 20_000,
+  settleMs: 10_000,
+  gapWaitMs: 2_000,
+  gapAttempts: 3,
+  maxHeldEvents: 1_000,
+  maxTopics: 256,
+}
