@@ -57,6 +57,7 @@ export interface Transport {
    * no ping, or a source with its own). Absent: `rqb.v1` ping and pong with the default times.
    */
   readonly heartbeat?: HeartbeatOptions | false | undefined
+  /** Starts connecting. Calls no handler before it has returned. */
   connect(handlers: TransportHandlers): TransportConnection
 }
 
