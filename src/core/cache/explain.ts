@@ -1,0 +1,60 @@
+import type { Query, QueryCache, QueryKey } from '@tanstack/query-core'
+import type { RealtimeError } from '../errors.ts'
+import type { Effect } from '../routing/effect.ts'
+import { describeEffect } from '../routing/effects.ts'
+import { foldEffects } from './apply-effect.ts'
+
+/** What would happen to one query, and why. */
+export interface QueryExplanation {
+  readonly queryKey: QueryKey
+  readonly queryHash: string
+  /**
+   * - `patch`: its data changes;
+   * - `unchanged`: its data holds the effect already, or is not concerned;
+   * - `no-data`: there is nothing to patch yet; the response that is on its way will be patched;
+   * - `refetch`: it is fetched again (for a patch: because the effect cannot be applied to its data, see `why`);
+   * - `mark-stale`: it is not on screen, so it is fetched when it is used again;
+   * - `drop`: it leaves the cache, or starts over when it is on screen.
+   */
+  readonly action: 'patch' | 'unchanged' | 'no-data' | 'refetch' | 'mark-stale' | 'drop'
+  readonly why?: string | undefined
+}
+
+export interface EffectExplanation {
+  readonly effect: Effect
+  /** The effect in words. */
+  readonly description: string
+  /** Empty: it matches no cached query. */
+  readonly queries: readonly QueryExplanation[]
+}
+
+export interface Explanation {
+  /** False: the event is not in the table, or its data fails the schema; see `error`. */
+  readonly ok: boolean
+  readonly error?: RealtimeError | undefined
+  readonly effects: readonly EffectExplanation[]
+}
+
+/** What effects would do to a cache, each on its own. Changes nothing. */
+export function explainEffects(effects: readonly Effect[], cache: QueryCache): EffectExplanation[] {
+  return effects.map((effect) => ({
+    effect,
+    description: describeEffect(effect),
+    queries: cache
+      .findAll(effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters)
+      .map((query) => ({ queryKey: query.queryKey, queryHash: query.queryHash, ...explainQuery(effect, query) })),
+  }))
+}
+
+function explainQuery(effect: Effect, query: Query): Pick<QueryExplanation, 'action' | 'why'> {
+  const whenStale = query.isActive() ? 'refetch' : 'mark-stale'
+  if (effect.kind === 'drop') return { action: 'drop' }
+  if (effect.kind === 'invalidate') return { action: effect.refetchType === 'none' ? 'mark-stale' : whenStale }
+  const { data } = query.state
+  if (data === undefined) {
+    return { action: effect.kind === 'setData' && effect.replace && effect.updater === undefined ? 'patch' : 'no-data' }
+  }
+  const result = foldEffects([effect], data, query)
+  if (result.refetch) return { action: whenStale, why: result.problems[0]?.why }
+  return { action: result.data === data ? 'unchanged' : 'patch' }
+}

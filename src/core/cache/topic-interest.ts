@@ -1,0 +1,119 @@
+/**
+ * Which topics the screen needs: those named by queries that a mounted observer reads, and those that hooks ask
+ * for. A topic that nobody needs any more lingers for a while, so that going back and forth between two screens
+ * does not subscribe again and again.
+ */
+import type { Query, QueryCache } from '@tanstack/query-core'
+import type { Clock } from '../clock.ts'
+
+/** The topics that keep a query live. `undefined`: the default topics do. */
+export type TopicsOfQuery = (query: Query) => readonly string[] | undefined
+
+export interface TopicInterestOptions {
+  clock: Clock
+  /** How long a topic stays wanted after its last user is gone, in ms. */
+  lingerMs: number
+  /** Always wanted, and keeping live every query that names no topics of its own. */
+  defaultTopics: readonly string[]
+  topicsOf: TopicsOfQuery
+  /** Called once per turn, after changes. */
+  onChange(topics: ReadonlySet<string>): void
+}
+
+export class TopicInterest {
+  readonly #options: TopicInterestOptions
+  /** Users per topic. A topic at 0 lingers. */
+  readonly #users = new Map<string, number>()
+  /** Cancels the end of lingering, by topic. */
+  readonly #lingering = new Map<string, () => void>()
+  /** Topics held for each observed query. */
+  readonly #held = new Map<Query, readonly string[]>()
+  #isChangeDue = false
+  #detach: (() => void) | undefined
+
+  constructor(options: TopicInterestOptions) {
+    this.#options = options
+  }
+
+  /** Follows the observers of a cache. */
+  attach(cache: QueryCache): void {
+    this.#detach = cache.subscribe((event) => {
+      if (event.type === 'removed') this.#hold(event.query, [])
+      else if (event.type.startsWith('observer')) this.#follow(event.query)
+    })
+    for (const query of cache.getAll()) this.#follow(query)
+    this.#changed()
+  }
+
+  detach(): void {
+    this.#detach?.()
+    this.#detach = undefined
+    for (const query of [...this.#held.keys()]) this.#hold(query, [])
+    for (const cancel of this.#lingering.values()) cancel()
+    for (const topic of this.#lingering.keys()) this.#users.delete(topic)
+    this.#lingering.clear()
+  }
+
+  /** Wants a topic until the returned function is called. */
+  acquire(topic: string): () => void {
+    this.#add(topic)
+    let isHeld = true
+    return () => {
+      if (isHeld) this.#release(topic)
+      isHeld = false
+    }
+  }
+
+  /** The topics that keep this query live. */
+  topicsOf(query: Query): readonly string[] {
+    return this.#options.topicsOf(query) ?? this.#options.defaultTopics
+  }
+
+  /** Every topic that is wanted now, lingering ones included. */
+  wanted(): ReadonlySet<string> {
+    return new Set([...this.#options.defaultTopics, ...this.#users.keys()])
+  }
+
+  #follow(query: Query): void {
+    this.#hold(query, query.isActive() ? this.topicsOf(query) : [])
+  }
+
+  #hold(query: Query, topics: readonly string[]): void {
+    const held = this.#held.get(query) ?? []
+    if (topics.length === held.length && topics.every((topic, index) => topic === held[index])) return
+    for (const topic of topics) this.#add(topic)
+    for (const topic of held) this.#release(topic)
+    if (topics.length === 0) this.#held.delete(query)
+    else this.#held.set(query, [...topics])
+  }
+
+  #add(topic: string): void {
+    this.#lingering.get(topic)?.()
+    this.#lingering.delete(topic)
+    const users = this.#users.get(topic)
+    this.#users.set(topic, (users ?? 0) + 1)
+    if (users === undefined) this.#changed()
+  }
+
+  #release(topic: string): void {
+    const users = (this.#users.get(topic) ?? 1) - 1
+    this.#users.set(topic, users)
+    if (users > 0) return
+    const end = () => {
+      this.#lingering.delete(topic)
+      this.#users.delete(topic)
+      this.#changed()
+    }
+    this.#lingering.set(topic, this.#options.clock.after(this.#options.lingerMs, end))
+  }
+
+  #changed(): void {
+    if (this.#isChangeDue) return
+    this.#isChangeDue = true
+    // One render mounts many queries: they make one subscription message.
+    queueMicrotask(() => {
+      this.#isChangeDue = false
+      if (this.#detach !== undefined) this.#options.onChange(this.wanted())
+    })
+  }
+}
