@@ -1,0 +1,33 @@
+/**
+ * Minified and gzipped, as an app ships it. React and TanStack Query are the app's own; everything else that a
+ * subpath needs is counted, optional peers included.
+ */
+const HOST = ['react', 'react/jsx-runtime', '@tanstack/query-core', '@tanstack/react-query']
+
+/** @param {{ name: string, files: string[], limit?: string, platform?: 'node' | 'neutral' }} line */
+const line = ({ name, files, limit, platform = 'neutral' }) => ({
+  name,
+  path: files[0],
+  limit,
+  gzip: true,
+  /** @param {import('esbuild').BuildOptions} config */
+  modifyEsbuildConfig: ({ entryPoints: _, ...config }) => ({
+    ...config,
+    stdin: {
+      contents: files.map((file) => `export * from './${file}'`).join('\n'),
+      resolveDir: import.meta.dirname,
+    },
+    // size-limit would leave out every peer dependency.
+    external: HOST,
+    format: 'esm',
+    platform,
+    mainFields: ['module', 'main'],
+  }),
+})
+
+export default [
+  line({ name: '. and ./react', files: ['dist/index.js', 'dist/react.js'], limit: '6.5 kB' }),
+  line({ name: '.', files: ['dist/index.js'] }),
+  line({ name: './websocket, with partysocket', files: ['dist/websocket.js'], limit: '4.5 kB' }),
+  line({ name: './server', files: ['dist/server.js'], platform: 'node' }),
+]
