@@ -1,0 +1,264 @@
+import type { Position } from '../core/event.ts'
+import type { EventLog, LogEntry, LogEvent, NewLogEvent } from '../server/event-log.ts'
+
+/** What a test runner offers: `test` or `it` of Vitest, Jest or `node:test`. */
+export type ContractTest = (name: string, run: () => Promise<void>) => unknown
+
+export interface ContractLogOptions {
+  /** When given, the log must forget what is older than about this many events of a topic. */
+  readonly maxEventsPerTopic?: number | undefined
+}
+
+/**
+ * Makes an empty log: one, or two nodes of one cluster that share it. Called once in each test; the test closes
+ * what it got.
+ */
+export type CreateLog = (
+  options: ContractLogOptions,
+) => EventLog | readonly [EventLog, EventLog] | Promise<EventLog | readonly [EventLog, EventLog]>
+
+/** Names that a log must take literally. */
+const HOSTILE_NAMES = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'a:b',
+  'a',
+  'b',
+  "'; --",
+  '*',
+  'a*',
+  '\u{1F600}\n"',
+  '{a}',
+]
+
+/**
+ * The promises of `EventLog`, as tests for whichever runner you use.
+ *
+ * @example
+ * describe('my log', () => eventLogContract(test, () => myEventLog()))
+ */
+export function eventLogContract(test: ContractTest, createLog: CreateLog): void {
+  const contract = (name: string, run: (nodes: Nodes) => Promise<void>, options: ContractLogOptions = {}) =>
+    test(name, async () => {
+      const made = await createLog(options)
+      const [a, b] = 'append' in made ? [made, made] : made
+      try {
+        await run({ a, b })
+      } finally {
+        await a.close()
+        if (b !== a) await b.close()
+      }
+    })
+
+  contract('counts the offsets of a topic from 1, whichever node appends', async ({ a, b }) => {
+    const positions = await Promise.all(range(20).map((n) => (n % 2 ? a : b).append('topic', numbered(n))))
+    same(sorted(positions.map(({ offset }) => offset)), range(20))
+    same(new Set(positions.map(({ epoch }) => epoch)).size, 1)
+  })
+
+  contract('gives a topic without events a head, from which its first event follows', async ({ a, b }) => {
+    const head = await a.head('topic')
+    same(head.offset, 0)
+    same(await b.head('topic'), head)
+    await b.append('topic', numbered(1))
+    same(numbers(await readAll(a, 'topic', head)), [1])
+  })
+
+  contract('gives back what was appended, unchanged', async ({ a, b }) => {
+    const head = await a.head('topic')
+    const events: NewLogEvent[] = [
+      { type: 'plain', json: '{"b":1,"a":[null,"\u{1F600}\\u2028"]}' },
+      { type: 'with mutation', json: 'null', mutationId: 'm-1' },
+      { type: '__proto__', json: '{"__proto__":{"polluted":true}}' },
+    ]
+    for (const event of events) await a.append('topic', event)
+    same(
+      (await readAll(b, 'topic', head)).map(({ type, json, mutationId }) => ({ type, json, mutationId })),
+      events.map(({ type, json, mutationId }) => ({ type, json, mutationId })),
+    )
+  })
+
+  contract('reads what follows a position, and no more than the limit', async ({ a, b }) => {
+    const { epoch } = await appendNumbers(a, 'topic', 5)
+    const read = await b.read('topic', { epoch, offset: 1 }, 2)
+    same(read.outcome === 'events' && numbers(read.events), [2, 3])
+    same(read.head, { epoch, offset: 5 })
+  })
+
+  contract('reads nothing at the head', async ({ a, b }) => {
+    const head = await appendNumbers(a, 'topic', 3)
+    same(await b.head('topic'), head)
+    same(await b.read('topic', head, 10), { outcome: 'events', events: [], head })
+  })
+
+  contract('resets a position of another epoch', async ({ a }) => {
+    const head = await appendNumbers(a, 'topic', 3)
+    same(await a.read('topic', { epoch: `not ${head.epoch}`.slice(0, 64), offset: 1 }, 10), {
+      outcome: 'reset',
+      head,
+    })
+  })
+
+  contract('resets a position in the future', async ({ a }) => {
+    const head = await appendNumbers(a, 'topic', 3)
+    same(await a.read('topic', { ...head, offset: 4 }, 10), { outcome: 'reset', head })
+    const empty = await a.head('empty')
+    same(await a.read('empty', { ...empty, offset: 1 }, 10), { outcome: 'reset', head: empty })
+  })
+
+  contract(
+    'never skips what it has trimmed',
+    async ({ a, b }) => {
+      const head = await appendNumbers(a, 'topic', 40)
+      for (const offset of range(40)) {
+        const read = await b.read('topic', { ...head, offset }, 100)
+        same(read.head, head)
+        if (read.outcome === 'events') same(numbers(read.events), range(40).slice(offset))
+      }
+    },
+    { maxEventsPerTopic: 8 },
+  )
+
+  contract('takes every name literally and keeps topics apart', async ({ a, b }) => {
+    for (const name of HOSTILE_NAMES) await a.append(name, { type: name, json: JSON.stringify(name) })
+    for (const name of HOSTILE_NAMES) {
+      const { epoch, offset } = await b.head(name)
+      same(offset, 1)
+      const [event] = await readAll(b, name, { epoch, offset: 0 })
+      same([event?.type, event?.json], [name, JSON.stringify(name)])
+    }
+    same(({} as Record<string, unknown>)['polluted'], undefined)
+  })
+
+  contract('tells every subscriber of every event, once and in the order of its topic', async ({ a, b }) => {
+    const heard = [listen(a), listen(b)]
+    // A log that takes time to subscribe makes its reads wait for it.
+    await Promise.all([a.head('x'), b.head('x')])
+    const topics = ['x', 'y', '__proto__']
+    await Promise.all(
+      range(30).map((n) => (n % 2 ? a : b).append(topics[n % 3] ?? 'x', { type: 'n', json: String(n) })),
+    )
+    for (const ear of heard) {
+      await ear.until(30)
+      for (const topic of topics) {
+        same(
+          ear.entries.filter((entry) => entry.topic === topic).map(({ event }) => event.offset),
+          range(10),
+        )
+      }
+      same(sorted(ear.entries.map(({ event }) => Number(event.json))), range(30))
+    }
+  })
+
+  contract('tells what was appended as it can be read', async ({ a, b }) => {
+    const ear = listen(b)
+    const head = await b.head('topic')
+    await a.append('topic', { type: 'made', json: '{"id":1}', mutationId: 'm-1' })
+    await ear.until(1)
+    same(
+      ear.entries.map(({ event }) => event),
+      await readAll(a, 'topic', head),
+    )
+    same(ear.entries[0]?.epoch, head.epoch)
+  })
+
+  contract('leaves nothing between a read and what is heard', async ({ a, b }) => {
+    const start = await a.head('topic')
+    const appending = appendNumbers(a, 'topic', 50)
+    const ear = listen(b)
+    const read = await readAll(b, 'topic', start)
+    await appending
+    const missing = 50 - read.length
+    await ear.until(missing, ({ event }) => event.offset > read.length)
+    const late = ear.entries.filter(({ event }) => event.offset > read.length)
+    same([...numbers(read), ...late.map(({ event }) => event.offset)], range(50))
+  })
+
+  contract('tells nothing after unsubscribing', async ({ a, b }) => {
+    const gone = listen(b)
+    const stays = listen(b)
+    await b.head('topic')
+    await a.append('topic', numbered(1))
+    await Promise.all([gone.until(1), stays.until(1)])
+    gone.stop()
+    await a.append('topic', numbered(2))
+    await stays.until(2)
+    same(gone.entries.length, 1)
+  })
+
+  contract('rejects everything once it is closed', async ({ a }) => {
+    const head = await appendNumbers(a, 'topic', 1)
+    await a.close()
+    await rejects(() => a.append('topic', numbered(2)))
+    await rejects(() => a.read('topic', head, 1))
+    await rejects(() => a.head('topic'))
+  })
+}
+
+interface Nodes {
+  readonly a: EventLog
+  readonly b: EventLog
+}
+
+/** 1, 2, … `length` */
+const range = (length: number) => Array.from({ length }, (_, index) => index + 1)
+
+const sorted = (values: readonly number[]) => [...values].sort((one, other) => one - other)
+
+const numbered = (n: number): NewLogEvent => ({ type: 'n', json: String(n) })
+
+const numbers = (events: readonly LogEvent[]) => events.map(({ json }) => Number(json))
+
+async function appendNumbers(log: EventLog, topic: string, count: number): Promise<Position> {
+  let position = await log.head(topic)
+  for (const n of range(count)) position = await log.append(topic, numbered(n))
+  return position
+}
+
+async function readAll(log: EventLog, topic: string, after: Position): Promise<readonly LogEvent[]> {
+  const read = await log.read(topic, after, 1_000)
+  if (read.outcome === 'reset') throw new Error(`${topic} was reset after offset ${after.offset}`)
+  return read.events
+}
+
+function listen(log: EventLog) {
+  const entries: LogEntry[] = []
+  let check = () => {}
+  const stop = log.subscribe((entry) => {
+    entries.push(entry)
+    check()
+  })
+  const until = (count: number, matches: (entry: LogEntry) => boolean = () => true) =>
+    new Promise<void>((resolve) => {
+      check = () => {
+        if (entries.filter(matches).length >= count) resolve()
+      }
+      check()
+    })
+  return { entries, stop, until }
+}
+
+async function rejects(run: () => Promise<unknown>): Promise<void> {
+  const outcome = await run().then(
+    () => 'resolved',
+    () => 'rejected',
+  )
+  same(outcome, 'rejected')
+}
+
+/** Compares as JSON, whose keys are put in order. */
+function same(actual: unknown, expected: unknown): void {
+  const [got, wanted] = [stable(actual), stable(expected)]
+  if (got !== wanted) throw new Error(`Expected ${wanted}, got ${got}`)
+}
+
+function stable(value: unknown): string {
+  return String(
+    JSON.stringify(value, (_key, part: unknown) =>
+      typeof part === 'object' && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
+        : part,
+    ),
+  )
+}
