@@ -24,6 +24,10 @@ export type RealtimeErrorCode =
   | 'transport-failed'
   /** The server, or a missing credential, ended the session for good. */
   | 'unauthorized'
+  /** On the server: `authenticate` or `authorize` threw or rejected. The connection, or the topic, is refused. */
+  | 'callback-failed'
+  /** On the server: the event log failed. What was published is not certain to be kept, or a topic is refused. */
+  | 'log-failed'
 
 /**
  * The one error class of the library. Programmer's mistakes are thrown; everything that comes from the wire

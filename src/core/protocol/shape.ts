@@ -7,6 +7,8 @@ import { PROTOCOL } from './version.ts'
 export type Decoded<TMessage> =
   { readonly ok: true; readonly message: TMessage } | { readonly ok: false; readonly error: RealtimeError }
 
+type Check = (value: unknown) => boolean
+
 type Guard<T> = (value: unknown) => value is T
 
 /** The checks of every field of every message of a direction; TypeScript holds them to the message types. */
@@ -36,12 +38,9 @@ export const optionalCount = /* @__PURE__ */ optional(isCount)
 export const optionalPosition: Guard<Position | undefined> = /* @__PURE__ */ optional(isPosition)
 
 /** The name of the first field that does not fit, or `undefined`. Fields that are not in the table are ignored. */
-export function misfit(
-  fields: Readonly<Record<string, (value: unknown) => boolean>>,
-  value: unknown,
-): string | undefined {
+export function misfit(fields: Readonly<Record<string, Check>>, value: unknown): string | undefined {
   for (const field in fields) {
-    if (!fields[field]!((value as Record<string, unknown>)[field])) return field
+    if (!(fields[field] as Check)((value as Record<string, unknown>)[field])) return field
   }
   return undefined
 }

@@ -1,0 +1,95 @@
+import type { LogEntry, LogEvent } from './event-log.ts'
+import { eventsFrame } from './frames.ts'
+
+/** A batch is flushed early at this size, so that a burst does not become one huge frame. */
+const MAX_BATCH_EVENTS = 100
+const MAX_BATCH_CHARACTERS = 65_536
+
+/** Events of one topic and epoch that follow each other without a hole. */
+export class EventBatch {
+  readonly topic: string
+  readonly epoch: string
+  readonly events: LogEvent[]
+  #characters = 0
+  #frame: string | undefined
+
+  constructor(topic: string, epoch: string, events: LogEvent[] = []) {
+    this.topic = topic
+    this.epoch = epoch
+    this.events = events
+  }
+
+  /** `false`: the entry does not continue this batch, or the batch is full. */
+  add({ epoch, event }: LogEntry): boolean {
+    const last = this.events.at(-1)
+    if (last) {
+      const isFull = this.events.length >= MAX_BATCH_EVENTS || this.#characters >= MAX_BATCH_CHARACTERS
+      if (isFull || epoch !== this.epoch || event.offset !== last.offset + 1) return false
+    }
+    this.events.push(event)
+    this.#characters += event.json.length
+    return true
+  }
+
+  /** The frame for everybody who needs all of it: made once, and only if somebody does. */
+  get frame(): string {
+    return (this.#frame ??= eventsFrame(this.topic, this.epoch, this.events))
+  }
+}
+
+/** Who hears a topic. Must not throw. */
+export interface TopicListener {
+  deliver(batch: EventBatch): void
+}
+
+/** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn. */
+export class FanOut {
+  readonly #defer: (run: () => void) => void
+  readonly #listeners = new Map<string, Set<TopicListener>>()
+  /** What was heard in this turn, in the order of topics. Emptied by `flush`. */
+  readonly #pending = new Map<string, EventBatch>()
+  #isScheduled = false
+
+  constructor(defer: (run: () => void) => void) {
+    this.#defer = defer
+  }
+
+  hear(entry: LogEntry): void {
+    if (!this.#listeners.has(entry.topic)) return
+    let batch = this.#pending.get(entry.topic)
+    if (!batch?.add(entry)) {
+      if (batch) this.#deliver(batch)
+      batch = new EventBatch(entry.topic, entry.epoch)
+      batch.add(entry)
+      this.#pending.set(entry.topic, batch)
+    }
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#defer(() => {
+      this.flush()
+    })
+  }
+
+  flush(): void {
+    this.#isScheduled = false
+    for (const [topic, batch] of this.#pending) {
+      this.#pending.delete(topic)
+      this.#deliver(batch)
+    }
+  }
+
+  join(topic: string, listener: TopicListener): void {
+    const listeners = this.#listeners.get(topic)
+    if (listeners) listeners.add(listener)
+    else this.#listeners.set(topic, new Set([listener]))
+  }
+
+  leave(topic: string, listener: TopicListener): void {
+    const listeners = this.#listeners.get(topic)
+    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(topic)
+  }
+
+  #deliver(batch: EventBatch): void {
+    for (const listener of this.#listeners.get(batch.topic) ?? []) listener.deliver(batch)
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * Frames that carry events. The data of an event is JSON text already, written once by its publisher, so these
+ * frames are put together around it and not serialised again. They decode to the same messages that
+ * `encodeMessage` would have written.
+ */
+import type { Position } from '../core/event.ts'
+import type { ResyncOutcome } from '../core/protocol/messages.ts'
+import type { LogEvent } from './event-log.ts'
+
+const quote = (text: string) => JSON.stringify(text)
+
+function eventJson({ type, json, offset, mutationId }: LogEvent): string {
+  const mutation = mutationId === undefined ? '' : `,"mutationId":${quote(mutationId)}`
+  return `{"type":${quote(type)},"data":${json},"offset":${offset}${mutation}}`
+}
+
+const listJson = (events: readonly LogEvent[]) => `[${events.map(eventJson).join(',')}]`
+
+export function eventsFrame(topic: string, epoch: string, events: readonly LogEvent[]): string {
+  return `{"t":"events","topic":${quote(topic)},"epoch":${quote(epoch)},"events":${listJson(events)}}`
+}
+
+export function subscribedFrame(answer: {
+  topic: string
+  outcome: ResyncOutcome
+  position: Position
+  events?: readonly LogEvent[] | undefined
+}): string {
+  const { topic, outcome, position, events } = answer
+  const tail = events ? `,"events":${listJson(events)}` : ''
+  const { epoch, offset } = position
+  return `{"t":"subscribed","topic":${quote(topic)},"outcome":"${outcome}","position":${JSON.stringify({ epoch, offset })}${tail}}`
+}

@@ -1,0 +1,21 @@
+export { createRealtimeServer } from './realtime-server.ts'
+export type {
+  DrainOptions,
+  PublishedEvent,
+  RealtimeServer,
+  RealtimeServerOptions,
+  ServerConnection,
+  ServerPlatform,
+} from './realtime-server.ts'
+export { tokenExpired } from './connection.ts'
+export type { ConnectionRequest, ServerSocket } from './connection.ts'
+export type { ServerLimits } from './limits.ts'
+export { attachWebSocket } from './ws.ts'
+export type { AttachWebSocketOptions, UpgradingServer, WebSocketAttachment } from './ws.ts'
+export type { AllowedOrigins } from './origin.ts'
+export { memoryEventLog } from './logs/memory.ts'
+export type { MemoryEventLogOptions } from './logs/memory.ts'
+export type { EventLog, LogEntry, LogEvent, LogListener, LogRead, NewLogEvent } from './event-log.ts'
+export { RealtimeError } from '../core/errors.ts'
+export type { RealtimeErrorCode } from '../core/errors.ts'
+export type { Position } from '../core/event.ts'

@@ -1,0 +1,63 @@
+import { RealtimeError } from '../core/errors.ts'
+
+/** What one connection may ask of the server. Beyond a limit it is refused, reset or closed, as each one says. */
+export interface ServerLimits {
+  /** Size of a message from a client; beyond it the connection is closed (1009). @default 65_536 // 64 KiB */
+  readonly maxPayloadBytes: number
+  /** Connections at a time; the next one is closed (4429). @default 10_000 */
+  readonly maxConnections: number
+  /** Topics of one connection; the next one is refused (`limit`). @default 128 */
+  readonly maxTopicsPerConnection: number
+  /** Characters of a topic's name; a longer one is refused (`limit`), and cannot be published to. @default 255 */
+  readonly maxTopicLength: number
+  /**
+   * Messages of one connection, with bursts of twice as many; beyond it the connection is closed (4429). A
+   * message costs 1, each topic in it 0.1, and one that cannot be decoded 10.
+   * @default 100
+   */
+  readonly maxMessagesPerSecond: number
+  /** From the opening of a connection to its `welcome`; later it is closed (4408). @default 10_000 // 10 s */
+  readonly helloTimeoutMs: number
+  /**
+   * Bytes waiting to be sent on one connection. Beyond it events are held back until the client has read; then
+   * it is brought up to date from the log.
+   * @default 1_048_576 // 1 MiB
+   */
+  readonly maxBufferedBytes: number
+  /** How long events may be held back before the connection is closed (4413). @default 5_000 // 5 s */
+  readonly slowConsumerMs: number
+  /** Events that are replayed on a topic; a client that has missed more is reset. @default 500 */
+  readonly maxReplayEvents: number
+  /** Size of a replay, at most `maxBufferedBytes`; a larger one becomes a reset. @default 524_288 // 512 KiB */
+  readonly maxReplayBytes: number
+  /** Size of a published event's data; a larger one is not published. @default 262_144 // 256 KiB */
+  readonly maxEventBytes: number
+}
+
+const DEFAULTS: ServerLimits = {
+  maxPayloadBytes: 65_536,
+  maxConnections: 10_000,
+  maxTopicsPerConnection: 128,
+  maxTopicLength: 255,
+  maxMessagesPerSecond: 100,
+  helloTimeoutMs: 10_000,
+  maxBufferedBytes: 1_048_576,
+  slowConsumerMs: 5_000,
+  maxReplayEvents: 500,
+  maxReplayBytes: 524_288,
+  maxEventBytes: 262_144,
+}
+
+/** Fills in the defaults. Throws `usage` for a limit that is not a number from 0. */
+export function resolveLimits(given: Partial<ServerLimits> = {}): ServerLimits {
+  const limits: Record<string, number> = { ...DEFAULTS }
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue
+    if (!Object.hasOwn(DEFAULTS, name)) throw new RealtimeError('usage', `There is no limit named ${name}.`)
+    if (!(value >= 0))
+      throw new RealtimeError('usage', `The limit ${name} must be a number from 0. Got ${value}.`)
+    limits[name] = value
+  }
+  const resolved = limits as unknown as ServerLimits
+  return { ...resolved, maxReplayBytes: Math.min(resolved.maxReplayBytes, resolved.maxBufferedBytes) }
+}

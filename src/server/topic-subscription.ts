@@ -1,0 +1,254 @@
+/**
+ * One topic on one connection: brings the client up to date from the log, then passes on what is heard live,
+ * so that every event after the client's position is sent exactly once and in order.
+ *
+ *   request ──▶ authorize ──▶ join the fan-out ──▶ read the log ──▶ answer ──▶ live
+ *                                  └─ what is heard from here on waits in `#heard` ─┘
+ *
+ * Joining comes before reading: an event is then in the log's answer, or heard, or both, and offsets tell which.
+ * A hole, another epoch, or a client that has caught up with its own buffer goes back to reading (`#repair`).
+ */
+import type { Position } from '../core/event.ts'
+import type { RefusalCode, ResyncOutcome } from '../core/protocol/messages.ts'
+import type { EventLog, LogEvent } from './event-log.ts'
+import { EventBatch, type FanOut, type TopicListener } from './fan-out.ts'
+import { eventsFrame, subscribedFrame } from './frames.ts'
+import type { ServerLimits } from './limits.ts'
+
+/** What a subscription sees of its connection. */
+export interface SubscriptionHost {
+  readonly log: EventLog
+  readonly fanOut: FanOut
+  readonly limits: ServerLimits
+  isAllowed(topic: string): Promise<boolean>
+  send(frame: string): void
+  /** Bytes that may be sent before events are held back. 0 while they are held back. */
+  room(): number
+  /** The subscription is over, and the client is told why. `cause` is for the app only. */
+  refuse(topic: string, code: RefusalCode, cause?: unknown): void
+}
+
+interface Wanted {
+  readonly position: Position | undefined
+  /** The client has asked, so it is authorized and answered with `subscribed`. Otherwise the server repairs. */
+  readonly isAsked: boolean
+}
+
+interface Answer {
+  readonly outcome: ResyncOutcome
+  readonly position: Position
+  readonly events: readonly LogEvent[]
+}
+
+/** How often the log is read again because it changed meanwhile, before the client is reset. */
+const MAX_READS = 3
+
+export class TopicSubscription implements TopicListener {
+  readonly topic: string
+  readonly #host: SubscriptionHost
+  /** What the client has been sent. `undefined` until the first answer. */
+  #sent: Position | undefined
+  /** What was heard while the log is read. `undefined` when live. */
+  #heard: HeardEvents | undefined
+  /** What to do next; a new request replaces one that has not begun. Taken by `#run`. */
+  #wanted: Wanted | undefined
+  #isRunning = false
+  /** Events were held back from a slow consumer. Cleared by the next answer. */
+  #isBehind = false
+  #hasEnded = false
+
+  constructor(topic: string, host: SubscriptionHost) {
+    this.topic = topic
+    this.#host = host
+  }
+
+  /** The last position that was sent. `undefined` while it is not known. */
+  get sent(): Position | undefined {
+    return this.#heard ? undefined : this.#sent
+  }
+
+  /** The client asks: for the topic, or again, for what it has missed. One request is served at a time. */
+  request(position: Position | undefined): void {
+    this.#want({ position, isAsked: true })
+  }
+
+  /** Events may be sent again: brings a client from whom some were held back up to date. */
+  resume(): void {
+    // While the log is read for a request, its answer brings the client up to date anyway.
+    if (this.#isBehind && !this.#heard) this.#repair()
+  }
+
+  end(): void {
+    this.#hasEnded = true
+    this.#host.fanOut.leave(this.topic, this)
+  }
+
+  deliver(batch: EventBatch): void {
+    if (this.#hasEnded) return
+    if (this.#heard) {
+      this.#heard.add(batch)
+      return
+    }
+    const sent = this.#sent
+    if (!sent || this.#isBehind) return
+    const rest = continuation(batch, sent)
+    if (!rest) {
+      this.#repair()
+      return
+    }
+    const last = rest.at(-1)
+    if (!last) return
+    if (this.#host.room() <= 0) {
+      this.#isBehind = true
+      return
+    }
+    const isWhole = rest.length === batch.events.length
+    this.#host.send(isWhole ? batch.frame : eventsFrame(this.topic, batch.epoch, rest))
+    this.#sent = { epoch: sent.epoch, offset: last.offset }
+  }
+
+  #repair(): void {
+    this.#want({ position: this.#sent, isAsked: false })
+  }
+
+  #want(wanted: Wanted): void {
+    this.#wanted = wanted
+    this.#heard ??= new HeardEvents(this.#host.limits.maxReplayEvents)
+    if (!this.#isRunning) void this.#run()
+  }
+
+  /** Never rejects: what fails refuses the topic. */
+  async #run(): Promise<void> {
+    this.#isRunning = true
+    try {
+      for (let next = this.#take(); next; next = this.#take()) await this.#catchUp(next)
+    } catch (cause) {
+      if (!this.#hasEnded) this.#host.refuse(this.topic, 'unavailable', cause)
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  #take(): Wanted | undefined {
+    const wanted = this.#hasEnded ? undefined : this.#wanted
+    this.#wanted = undefined
+    return wanted
+  }
+
+  /** After every wait: the subscription may be over, or the client may have asked for something else. */
+  #isSuperseded(): boolean {
+    return this.#hasEnded || this.#wanted !== undefined
+  }
+
+  async #catchUp({ position, isAsked }: Wanted): Promise<void> {
+    const { fanOut, limits } = this.#host
+    if (isAsked) {
+      const isAllowed = await this.#host.isAllowed(this.topic)
+      if (this.#hasEnded) return
+      // Also when something newer is wanted: it asks the same question.
+      if (!isAllowed) {
+        this.#host.refuse(this.topic, 'forbidden')
+        return
+      }
+      if (this.#isSuperseded()) return
+    }
+    fanOut.join(this.topic, this)
+    for (let reads = 1; ; reads++) {
+      const heard = (this.#heard = new HeardEvents(limits.maxReplayEvents))
+      const answer = await this.#read(position)
+      if (this.#isSuperseded()) return
+      const rest = heard.after(answer.position)
+      if (rest) {
+        this.#answer(answer, isAsked)
+        this.#goLive(answer.position, rest)
+        return
+      }
+      if (reads < MAX_READS || !heard.last) continue
+      // Events come faster than the log answers. From the last one heard on, all of them will be seen.
+      this.#answer({ outcome: 'reset', position: heard.last, events: [] }, isAsked)
+      this.#goLive(heard.last, [])
+      return
+    }
+  }
+
+  async #read(position: Position | undefined): Promise<Answer> {
+    const { log, limits } = this.#host
+    if (!position) return { outcome: 'fresh', position: await log.head(this.topic), events: [] }
+    const read = await log.read(this.topic, position, limits.maxReplayEvents + 1)
+    const reset: Answer = { outcome: 'reset', position: read.head, events: [] }
+    if (read.outcome === 'reset' || read.events.length > limits.maxReplayEvents) return reset
+    const size = read.events.reduce((sum, event) => sum + event.json.length + event.type.length + 64, 0)
+    if (size > Math.min(limits.maxReplayBytes, this.#host.room()) && read.events.length > 0) return reset
+    const offset = read.events.at(-1)?.offset ?? position.offset
+    return { outcome: 'replayed', position: { epoch: position.epoch, offset }, events: read.events }
+  }
+
+  /** A repair is silent when nothing is lost: what was missing simply comes. */
+  #answer({ outcome, position, events }: Answer, isAsked: boolean): void {
+    const { topic } = this
+    if (isAsked || outcome !== 'replayed') {
+      const replay = outcome === 'replayed' ? events : undefined
+      this.#host.send(subscribedFrame({ topic, outcome, position, events: replay }))
+    } else if (events.length > 0) {
+      this.#host.send(eventsFrame(topic, position.epoch, events))
+    }
+  }
+
+  #goLive(position: Position, rest: LogEvent[]): void {
+    this.#sent = position
+    this.#heard = undefined
+    this.#isBehind = false
+    if (rest.length > 0) this.deliver(new EventBatch(this.topic, position.epoch, rest))
+  }
+}
+
+/** The events of a batch that come after `position`, or `undefined` when it does not continue there. */
+function continuation({ epoch, events }: EventBatch, position: Position): LogEvent[] | undefined {
+  const [first] = events
+  if (!first) return []
+  if (epoch !== position.epoch || first.offset > position.offset + 1) return undefined
+  return first.offset === position.offset + 1
+    ? events
+    : events.filter(({ offset }) => offset > position.offset)
+}
+
+/** Events that wait for the log's answer: a bounded number of them, and always the position of the last. */
+class HeardEvents {
+  readonly #limit: number
+  #batches: EventBatch[] = []
+  #count = 0
+  /** More was heard than is kept, so it continues nothing. */
+  #isOverfull = false
+  last: Position | undefined
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  add(batch: EventBatch): void {
+    const newest = batch.events.at(-1)
+    if (!newest) return
+    this.last = { epoch: batch.epoch, offset: newest.offset }
+    this.#count += batch.events.length
+    if (this.#count > this.#limit) {
+      this.#isOverfull = true
+      this.#batches = []
+    } else {
+      this.#batches.push(batch)
+    }
+  }
+
+  /** What continues at `position`; `undefined` when something between is missing. */
+  after(position: Position): LogEvent[] | undefined {
+    if (this.#isOverfull) return undefined
+    const rest: LogEvent[] = []
+    let { offset } = position
+    for (const batch of this.#batches) {
+      const more = continuation(batch, { epoch: position.epoch, offset })
+      if (!more) return undefined
+      rest.push(...more)
+      offset = rest.at(-1)?.offset ?? offset
+    }
+    return rest
+  }
+}
