@@ -24,7 +24,7 @@ const house = {
 }
 
 export default defineConfig(
-  globalIgnores(['**/dist/', '**/node_modules/', '**/coverage/', '**/.data/']),
+  globalIgnores(['dist/', 'examples/*/dist/', '**/node_modules/', '**/coverage/', '**/.data/']),
   js.configs.recommended,
   tseslint.configs.recommendedTypeChecked,
   {

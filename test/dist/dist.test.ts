@@ -1,0 +1,158 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const DIST = join(ROOT, 'dist')
+
+/** What each subpath gives at run time, and the packages that loading it needs. A change here is a release note. */
+const SUBPATHS: Record<string, { file: string; names: string[]; packages: string[] }> = {
+  'realtime-query-bridge': {
+    file: 'index',
+    names: [
+      'RealtimeError',
+      'RealtimeQueryBridge',
+      'defineEvents',
+      'drop',
+      'invalidate',
+      'mergeEvents',
+      'on',
+      'patch',
+      'remove',
+      'resource',
+      'setData',
+      'systemClock',
+      'update',
+      'upsert',
+    ],
+    packages: ['@tanstack/query-core'],
+  },
+  'realtime-query-bridge/react': {
+    file: 'react',
+    names: [
+      'RealtimeQueryProvider',
+      'useRealtimeBridge',
+      'useRealtimeEvent',
+      'useRealtimeStatus',
+      'useTopic',
+    ],
+    packages: ['@tanstack/react-query', 'react', 'react/jsx-runtime'],
+  },
+  'realtime-query-bridge/websocket': {
+    file: 'websocket',
+    names: ['webSocketTransport'],
+    packages: ['partysocket/ws'],
+  },
+  'realtime-query-bridge/server': {
+    file: 'server',
+    names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
+    packages: ['node:buffer'],
+  },
+  'realtime-query-bridge/testing': {
+    file: 'testing',
+    names: ['eventLogContract'],
+    packages: [],
+  },
+}
+
+const CLIENT_ENTRIES = ['react']
+
+beforeAll(() => {
+  if (!existsSync(join(DIST, 'index.js')))
+    throw new Error('There is no build to test: run `npm run build` first.')
+})
+
+const read = (file: string) => readFileSync(join(DIST, file), 'utf8')
+
+/** Everything that a built file loads, itself or through its chunks: `import`, `export … from`, `require`. */
+function loads(file: string, seen = new Set<string>()): Set<string> {
+  const packages = new Set<string>()
+  if (seen.has(file)) return packages
+  seen.add(file)
+  const code = read(file)
+  const specifiers = [
+    ...code.matchAll(/(?:^|\n|;|\})\s*(?:import|export)\b[^'";]*?["']([^"'\n]+)["']/g),
+    ...code.matchAll(/\b(?:require|import)\(\s*["']([^"'\n]+)["']\s*\)/g),
+  ].map((match) => match[1]!)
+  for (const specifier of specifiers) {
+    if (!specifier.startsWith('.')) packages.add(specifier)
+    else for (const name of loads(join(dirname(file), specifier), seen)) packages.add(name)
+  }
+  return packages
+}
+
+/** Runs a real Node on the real package, by its name. */
+function node(code: string, format: 'module' | 'commonjs'): unknown {
+  const output = execFileSync(process.execPath, [`--input-type=${format}`, '--eval', code], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  })
+  return JSON.parse(output)
+}
+
+describe.each(Object.entries(SUBPATHS))('%s', (subpath, { file, names, packages }) => {
+  it('exports exactly these names as an ES module', () => {
+    const code = `import * as all from '${subpath}'; console.log(JSON.stringify(Object.keys(all).sort()))`
+    expect(node(code, 'module')).toEqual(names)
+  })
+
+  it('exports exactly these names to require', () => {
+    const code = `console.log(JSON.stringify(Object.keys(require('${subpath}')).sort()))`
+    expect(node(code, 'commonjs')).toEqual(names)
+  })
+
+  it.each(['js', 'cjs'])('loads exactly these packages (%s)', (extension) => {
+    expect([...loads(`${file}.${extension}`)].sort()).toEqual(packages)
+  })
+
+  it.each(['js', 'cjs', 'd.ts', 'd.cts'])('is built with %s', (extension) => {
+    expect(existsSync(join(DIST, `${file}.${extension}`))).toBe(true)
+  })
+})
+
+describe('the package', () => {
+  it('exports the subpaths above and its package.json, nothing else', () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { exports: object }
+    const expected = Object.keys(SUBPATHS).map((name) => name.replace('realtime-query-bridge', '.'))
+    expect(Object.keys(manifest.exports)).toEqual([...expected, './package.json'])
+  })
+
+  it("puts 'use client' first in the React entries, and nowhere else", () => {
+    const code = readdirSync(DIST).filter((file) => /\.c?js$/.test(file))
+    const first = code.filter((file) => read(file).startsWith('"use client";'))
+    const anywhere = code.filter((file) => read(file).includes('use client'))
+    const expected = CLIENT_ENTRIES.flatMap((entry) => [`${entry}.cjs`, `${entry}.js`])
+    expect(first).toEqual(expected)
+    expect(anywhere).toEqual(expected)
+  })
+
+  it.each(['js', 'cjs'])('has each class and each context once (%s)', (extension) => {
+    const files = readdirSync(DIST).filter((file) => file.endsWith(`.${extension}`))
+    const made = files.flatMap((file) =>
+      [...read(file).matchAll(/\bclass (\w+)|\b(\w+) = [^;\n]*\bcreateContext\b/g)].map(
+        (match) => match[1] ?? match[2],
+      ),
+    )
+    expect(made).toContain('RealtimeError')
+    expect(made.filter((name, index) => made.indexOf(name) !== index)).toEqual([])
+  })
+
+  it('needs no schema library for its types', () => {
+    const declarations = readdirSync(DIST).filter((file) => /\.d\.c?ts$/.test(file))
+    const imported = declarations.flatMap((file) => [...loads(file)])
+    expect(imported.filter((name) => /zod|valibot|standard-schema/.test(name))).toEqual([])
+  })
+
+  it('has no types that need a package which is neither a peer nor part of Node', () => {
+    const declarations = readdirSync(DIST).filter((file) => /\.d\.c?ts$/.test(file))
+    const imported = new Set(declarations.flatMap((file) => [...loads(file)]))
+    expect([...imported].sort()).toEqual([
+      '@tanstack/query-core',
+      '@tanstack/react-query',
+      'node:http',
+      'node:stream',
+      'react',
+    ])
+  })
+})
