@@ -68,9 +68,14 @@ export default defineConfig(
       '@typescript-eslint/no-non-null-assertion': 'off', // noUncheckedIndexedAccess cannot see a bounds check
       '@typescript-eslint/max-params': ['error', { max: 3, countVoidThis: false }],
       '@typescript-eslint/no-unsafe-argument': 'off', // query-core hands out `Query<any, any, any, any>`
-      'no-console': 'error',
+      'no-console': ['error', { allow: ['warn'] }],
       'max-lines': ['error', { max: 350, skipBlankLines: true, skipComments: true }],
     },
+  },
+  {
+    // `patch(filters, id, partial, options)` reads as a sentence; users write it often.
+    files: ['src/core/routing/effects.ts'],
+    rules: { '@typescript-eslint/max-params': ['error', { max: 4 }] },
   },
   {
     name: 'React',
@@ -112,7 +117,7 @@ export default defineConfig(
   {
     files: ['**/*.{js,mjs,cjs}'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
+    rules: { 'no-undef': 'off' }, // the compiler checks these files too
   },
   boundaries,
 )
