@@ -140,7 +140,7 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
   let onGone = () => {}
   let draining: Promise<void> | undefined
   /** Set when draining begins: what a client that still comes is told. */
-  let farewell: { code: number; retryAfterMs: () => number } | undefined
+  let farewell: { code: number; reason: string; retryAfterMs: () => number } | undefined
 
   const report = reporter(options.onError)
   const context: ConnectionContext = {
@@ -169,7 +169,7 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
     context.debug('connection opened', { connectionId: connection.id })
     if (farewell) {
       connection.sendMessage({ t: 'going-away', retryAfterMs: farewell.retryAfterMs() })
-      connection.close(farewell.code, 'server is restarting')
+      connection.close(farewell.code, farewell.reason)
     }
     return {
       message(data) {
@@ -227,11 +227,12 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
     code = 1012,
   }: DrainOptions): Promise<void> {
     const delay = () => Math.round(retryAfterMs + random() * spreadMs)
-    farewell = { code, retryAfterMs: delay }
+    const reason = code === 1001 ? 'server is going away' : 'server is restarting'
+    farewell = { code, reason, retryAfterMs: delay }
     fanOut.flush()
     for (const connection of connections) connection.sendMessage({ t: 'going-away', retryAfterMs: delay() })
     if (connections.size > 0) await wait(clock, graceMs)
-    for (const connection of connections) connection.close(code, 'server is restarting')
+    for (const connection of connections) connection.close(code, reason)
     await new Promise<void>((resolve) => {
       const cancel = clock.after(CLOSE_TIMEOUT_MS, resolve)
       onGone = () => {

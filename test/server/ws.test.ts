@@ -1,0 +1,148 @@
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket, WebSocketServer } from 'ws'
+import { attachWebSocket } from '../../src/server/index.ts'
+import { startServer, TestClient } from './support.ts'
+
+/** What the server answers instead of an upgrade. */
+async function refusal(
+  url: string,
+  options: { protocols?: string[]; headers?: Record<string, string> } = {},
+) {
+  const socket = new WebSocket(url, options.protocols ?? ['rqb.v1'], { headers: options.headers ?? {} })
+  socket.on('error', () => {})
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+  let body = ''
+  for await (const chunk of response) body += String(chunk)
+  return { status: response.statusCode, body }
+}
+
+describe('attachWebSocket', () => {
+  it('agrees on rqb.v1 among the subprotocols that the client offers', async () => {
+    const { url } = await startServer()
+    const client = new TestClient(url, {}, ['other', 'rqb.v1', 'rqb.v9'])
+    await once(client.socket, 'open')
+    expect(client.socket.protocol).toBe('rqb.v1')
+  })
+
+  it.each([[[]], [['rqb.v2']], [['rqb.v10', 'xrqb.v1']]])(
+    'refuses a client that offers %j with 400',
+    async (protocols) => {
+      const { url } = await startServer()
+      expect(await refusal(url, { protocols })).toMatchObject({
+        status: 400,
+        body: expect.stringContaining('rqb.v1'),
+      })
+    },
+  )
+
+  it('refuses a page of another origin with 403, before the upgrade', async () => {
+    let isAsked = false
+    const { url, host } = await startServer({ authenticate: () => ((isAsked = true), { user: 'ada' }) })
+    expect(await refusal(url, { headers: { Origin: 'https://evil.example' } })).toMatchObject({ status: 403 })
+    expect(await refusal(url, { headers: { Origin: 'null' } })).toMatchObject({ status: 403 })
+    expect(isAsked).toBe(false)
+    await TestClient.open(url, { headers: { Origin: `http://${host}` } })
+  })
+
+  it('allows the origins of the list and no other', async () => {
+    const { url, host } = await startServer({ attach: { allowedOrigins: ['https://app.example.com'] } })
+    await TestClient.open(url, { headers: { Origin: 'https://app.example.com' } })
+    expect(await refusal(url, { headers: { Origin: `http://${host}` } })).toMatchObject({ status: 403 })
+  })
+
+  it('answers 404 on other paths when nobody else listens for upgrades', async () => {
+    const { host } = await startServer()
+    for (const path of ['', '/', '/realtimes', '/realtime/', '//realtime', '/x?/realtime']) {
+      expect(await refusal(`ws://${host}${path}`)).toMatchObject({ status: 404 })
+    }
+  })
+
+  it('leaves other paths to other listeners, and has its own beside them', async () => {
+    const { http, host, server } = await startServer()
+    const other = new WebSocketServer({ noServer: true })
+    http.on('upgrade', (request, socket, head) => {
+      if (request.url === '/hmr')
+        other.handleUpgrade(request, socket, head, (webSocket) => webSocket.send('theirs'))
+    })
+    const second = attachWebSocket(server, http, { path: '/second' })
+    onTestFinished(() => second.close())
+    const theirs = new WebSocket(`ws://${host}/hmr`)
+    const [data] = (await once(theirs, 'message')) as [Buffer]
+    expect(data.toString()).toBe('theirs')
+    theirs.terminate()
+    await TestClient.ready(`ws://${host}/second`)
+    await TestClient.ready(`ws://${host}/realtime?query=1`)
+  })
+
+  it('leaves ordinary requests alone', async () => {
+    const http = createServer((_, response) => response.end('rest'))
+    const { host } = await startServer({ http })
+    const [response] = (await once(get(`http://${host}/realtime`), 'response')) as [IncomingMessage]
+    let body = ''
+    for await (const chunk of response) body += String(chunk)
+    expect(body).toBe('rest')
+  })
+
+  it('cuts a peer that answers no ping, and keeps one that does', async () => {
+    const { url, host } = await startServer({ attach: { pingIntervalMs: 30 } })
+    const alive = await TestClient.ready(url)
+    // A peer that shakes hands and then reads nothing and says nothing.
+    const dead = connect(Number(host.split(':')[1]), '127.0.0.1')
+    const key = Buffer.from('0123456789abcdef').toString('base64')
+    dead.write(
+      `GET /realtime HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: rqb.v1\r\n\r\n`,
+    )
+    dead.on('error', () => {})
+    dead.resume()
+    await once(dead, 'close')
+    await alive.settled()
+  })
+
+  it('reads messages as text and refuses bytes, whatever they say', async () => {
+    const { url, errors } = await startServer()
+    const client = await TestClient.ready(url)
+    client.socket.send(Buffer.from('{"t":"ping"}'), { binary: true })
+    expect(await client.next('error')).toMatchObject({ code: 'bad-message' })
+    expect(errors).toMatchObject([{ code: 'undecodable' }])
+    await client.settled()
+  })
+
+  it('closes a message that is not UTF-8 with 1007, and serves the others', async () => {
+    const { url } = await startServer()
+    const [client, other] = [await TestClient.ready(url), await TestClient.ready(url)]
+    client.socket.send(Buffer.from([0xc3, 0x28]), { binary: false })
+    expect(await client.closed).toMatchObject({ code: 1007 })
+    await other.settled()
+  })
+
+  it('closes what is left with 1001 when it is closed, and takes no more', async () => {
+    const { attachment, url, http } = await startServer()
+    const client = await TestClient.ready(url)
+    const closing = attachment.close()
+    expect(await client.closed).toMatchObject({ code: 1001 })
+    await closing
+    http.on('upgrade', (_, socket) => socket.end('HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n'))
+    expect(await refusal(url)).toMatchObject({ status: 410 })
+    expect(http.listenerCount('upgrade')).toBe(1)
+    expect(attachment.close()).toBe(closing)
+  })
+
+  it('survives a peer that is gone before its upgrade is refused', async () => {
+    const { host, url } = await startServer()
+    const peer = connect(Number(host.split(':')[1]), '127.0.0.1')
+    peer.on('error', () => {})
+    peer.write(`GET /nowhere HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n`)
+    peer.resetAndDestroy()
+    await once(peer, 'close')
+    await TestClient.ready(url)
+  })
+
+  it('needs a path that begins with a slash', async () => {
+    const { server, http } = await startServer()
+    expect(() => attachWebSocket(server, http, { path: 'realtime' })).toThrow("path must start with '/'")
+    expect((http.address() as AddressInfo).port).toBeGreaterThan(0)
+  })
+})
