@@ -3,8 +3,20 @@ import type { QueryFilters, QueryKey } from '@tanstack/query-core'
 /** The identity of a row. `1` and `'1'` are different ids. */
 export type ItemId = string | number
 
-/** How an effect finds the rows inside a query's data (or inside each page of an infinite query). */
+/** What orders the versions of a row. Strings compare as strings do, so ISO dates in UTC are fine. */
+export type ItemVersion = string | number | bigint | Date | null | undefined
+
+/**
+ * How an effect finds the rows inside an envelope: a query's data, or each page of an infinite query.
+ *
+ * @example
+ * const tasksIn: ListLens = {
+ *   get: (page: TaskPage) => page.tasks,
+ *   set: (page: TaskPage, tasks: readonly Task[]) => ({ ...page, tasks, total: page.total + tasks.length - page.tasks.length }),
+ * }
+ */
 export interface ListLens {
+  /** Gives the rows; `undefined` when this data holds no list (a detail under the same prefix, say). */
   get(data: unknown): readonly unknown[] | undefined
   /** Gives the envelope with its rows replaced. Must not change `data`. */
   set(data: unknown, items: readonly unknown[]): unknown
@@ -42,12 +54,16 @@ export interface UpsertEffect {
   readonly kind: 'upsert'
   readonly filters: QueryFilters
   readonly item: unknown
+  /** `id(item)`. */
+  readonly itemId: ItemId
   readonly id: (item: unknown) => ItemId
   readonly where: ((item: unknown, queryKey: QueryKey) => boolean | undefined) | undefined
   readonly sort: ((a: unknown, b: unknown, queryKey: QueryKey) => number) | undefined
   readonly at: 'start' | 'end'
-  readonly list: ListLens | undefined
-  readonly version: ((item: unknown) => string | number | bigint | Date) | undefined
+  /** A property's name, or a lens. */
+  readonly list: string | ListLens | undefined
+  readonly version: ((item: unknown) => ItemVersion) | undefined
+  /** The list shows at most so many rows. Says nothing about infinite lists: their pages tell. */
   readonly limit: number | undefined
 }
 
@@ -58,7 +74,8 @@ export interface PatchEffect {
   readonly itemId: ItemId
   readonly partial: Readonly<Record<string, unknown>>
   readonly id: (item: unknown) => ItemId
-  readonly list: ListLens | undefined
+  /** A property's name, or a lens. */
+  readonly list: string | ListLens | undefined
 }
 
 /** Takes the item with this id out of lists. */
@@ -67,7 +84,8 @@ export interface RemoveEffect {
   readonly filters: QueryFilters
   readonly itemId: ItemId
   readonly id: (item: unknown) => ItemId
-  readonly list: ListLens | undefined
+  /** A property's name, or a lens. */
+  readonly list: string | ListLens | undefined
   readonly limit: number | undefined
 }
 
@@ -79,13 +97,7 @@ export interface DropEffect {
 
 /** What an event does to the cache, as data. Made by `invalidate`, `setData`, `update`, `upsert`, … */
 export type Effect =
-  | InvalidateEffect
-  | SetDataEffect
-  | UpdateEffect
-  | UpsertEffect
-  | PatchEffect
-  | RemoveEffect
-  | DropEffect
+  InvalidateEffect | SetDataEffect | UpdateEffect | UpsertEffect | PatchEffect | RemoveEffect | DropEffect
 
 /** An effect that changes the data of queries that stay where they are. */
 export type PatchingEffect = SetDataEffect | UpdateEffect | UpsertEffect | PatchEffect | RemoveEffect

@@ -1,0 +1,227 @@
+/**
+ * The event table: what each type of event does to the cache. It validates an event's data and gives the effects;
+ * it changes nothing, knows no query and never throws on what comes from the wire.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
+import type { RealtimeEvent } from '../event.ts'
+import type { Effect } from './effect.ts'
+
+/** What a handler may return. Nothing, or an empty list: the event deliberately has no effect. */
+export type HandlerResult = Effect | readonly Effect[] | void
+
+/** One row of a table, made by `on`. */
+export interface EventRule<TType extends string = string, TData = unknown> {
+  readonly schema: StandardSchemaV1<unknown, TData>
+  // A method, so that a rule for any type of event fits every row.
+  handle(data: TData, event: RealtimeEvent<TType, TData>): HandlerResult
+}
+
+/** What `resolve` gives. `event` carries the data as the schema gave it out. */
+export type Resolved =
+  | { readonly ok: true; readonly event: RealtimeEvent; readonly effects: readonly Effect[] }
+  | { readonly ok: false; readonly error: RealtimeError }
+
+/** Made by `defineEvents`. `TMap` maps each type of event to its data. */
+export interface EventTable<TMap extends object = Record<string, unknown>> {
+  /** The types of event in the table, in order. */
+  readonly types: readonly string[]
+  has(type: string): boolean
+  /** What an event does: its effects, or the reason why it is skipped. Pure, and never throws. */
+  resolve(event: RealtimeEvent): Resolved
+  /** @internal */
+  readonly rules: ReadonlyMap<string, EventRule>
+  /** Never there: it carries the types. */
+  readonly '~types'?: { readonly map: TMap } | undefined
+}
+
+/** The data of each type of event of a table, as its schemas give it out. */
+export type EventMap<TTable extends EventTable> = NonNullable<TTable['~types']>['map']
+
+/** Every event of a table, as a union that `type` tells apart. */
+export type InferEvents<TTable extends EventTable> = {
+  [TType in keyof EventMap<TTable> & string]: RealtimeEvent<TType, EventMap<TTable>[TType]>
+}[keyof EventMap<TTable> & string]
+
+/**
+ * Names the app's table once, so that hooks are typed by it everywhere.
+ *
+ * @example
+ * declare module 'realtime-query-bridge' {
+ *   interface Register {
+ *     events: typeof events
+ *   }
+ * }
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- apps add to it
+export interface Register {}
+
+/** The table that `Register` names; without one, any type of event with unknown data. */
+export type RegisteredTable = Register extends { events: infer TTable extends EventTable }
+  ? TTable
+  : EventTable
+
+/**
+ * One row of a table: a schema (zod, valibot, or any other Standard Schema) and what an event with such data does.
+ * `handle` must be pure and synchronous.
+ */
+export function on<TSchema extends StandardSchemaV1, TType extends string = string>(
+  schema: TSchema,
+  handle: (
+    data: StandardSchemaV1.InferOutput<TSchema>,
+    event: RealtimeEvent<TType, StandardSchemaV1.InferOutput<TSchema>>,
+  ) => HandlerResult,
+): EventRule<TType, StandardSchemaV1.InferOutput<TSchema>> {
+  if (typeof (schema as Partial<TSchema> | undefined)?.['~standard']?.validate !== 'function') {
+    throw new RealtimeError(
+      'usage',
+      'on: the first argument must be a Standard Schema (zod 3.24 or newer, valibot 1, arktype 2, …).',
+    )
+  }
+  if (typeof handle !== 'function') {
+    throw new RealtimeError('usage', 'on: the second argument must be a function (data, event) => effects.')
+  }
+  return { schema: schema as EventRule<TType, StandardSchemaV1.InferOutput<TSchema>>['schema'], handle }
+}
+
+/**
+ * The table of an app: for each type of event a row made by `on`.
+ *
+ * @example
+ * const events = defineEvents({
+ *   'task.updated': on(Task, (task) => upsert(['tasks'], task)),
+ *   'tasks.imported': on(z.unknown(), () => invalidate(['tasks'])),
+ * })
+ */
+export function defineEvents<TMap extends object>(table: {
+  readonly [TType in keyof TMap]: EventRule<TType & string, TMap[TType]>
+}): EventTable<TMap> {
+  // A Map: `constructor` or `__proto__` on the wire must not find what every object has.
+  const rules = new Map<string, EventRule>()
+  for (const [type, rule] of Object.entries(table as Record<string, EventRule | undefined>)) {
+    if (typeof rule?.handle !== 'function') {
+      throw new RealtimeError('usage', `defineEvents: the row "${type}" must be made by on(schema, handler).`)
+    }
+    rules.set(type, rule)
+  }
+  return tableOf(rules)
+}
+
+/**
+ * One table of several, each type of event in exactly one of them.
+ *
+ * @throws RealtimeError when two tables have the same type
+ */
+export function mergeEvents<TTables extends readonly EventTable[]>(
+  ...tables: TTables
+): EventTable<MergedMap<TTables>> {
+  const rules = new Map<string, EventRule>()
+  for (const table of tables) {
+    for (const [type, rule] of table.rules) {
+      if (rules.has(type)) {
+        throw new RealtimeError(
+          'usage',
+          `mergeEvents: two tables have the type "${type}". Keep one of the rows.`,
+        )
+      }
+      rules.set(type, rule)
+    }
+  }
+  return tableOf(rules)
+}
+
+type MergedMap<TTables extends readonly EventTable[]> = TTables extends readonly [
+  infer TFirst extends EventTable,
+  ...infer TRest extends readonly EventTable[],
+]
+  ? Flat<EventMap<TFirst> & MergedMap<TRest>>
+  : Record<never, never>
+
+/** An intersection written out, so that editors show it. */
+type Flat<TMap> = { [TType in keyof TMap]: TMap[TType] }
+
+function tableOf<TMap extends object>(rules: ReadonlyMap<string, EventRule>): EventTable<TMap> {
+  return {
+    rules,
+    types: [...rules.keys()],
+    has: (type) => rules.has(type),
+    resolve: (event) => resolve(rules, event),
+  }
+}
+
+function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): Resolved {
+  const type = (event as RealtimeEvent | null | undefined)?.type as string
+  const fail = (
+    code: RealtimeErrorCode,
+    message: string,
+    more: { cause?: unknown; issues?: unknown } = {},
+  ) => {
+    const { cause, ...details } = more
+    const error = new RealtimeError(code, `The event "${type}" ${message}`, {
+      cause,
+      details: { event, ...details },
+    })
+    return { ok: false as const, error }
+  }
+  const rule = rules.get(type)
+  if (rule === undefined)
+    return fail('unknown-event', 'is not in the table: add a row for it, or do not send it.')
+
+  let data: unknown
+  try {
+    const checked = rule.schema['~standard'].validate(event.data)
+    if (isPromise(checked)) {
+      return fail(
+        'invalid-data',
+        'has an async schema. Use one that validates at once: events must keep their order.',
+      )
+    }
+    const { issues } = checked
+    if (issues !== undefined) {
+      const path = issues[0]?.path
+        ?.map((part) => String(typeof part === 'object' ? part.key : part))
+        .join('.')
+      return fail('invalid-data', `fails its schema${path ? ` at ${path}` : ''}: ${issues[0]?.message}`, {
+        issues,
+      })
+    }
+    data = checked.value
+  } catch (cause) {
+    return fail('invalid-data', `made its schema throw: ${String(cause)}`, { cause })
+  }
+
+  try {
+    const typed = data === event.data ? event : { ...event, data }
+    const result: unknown = rule.handle(data, typed)
+    const effects = (
+      result === undefined ? [] : Array.isArray(result) ? result : [result]
+    ) as readonly Effect[]
+    if (effects.every(isEffect)) return { ok: true, event: typed, effects }
+    isPromise(result)
+    return fail(
+      'handler-failed',
+      'has a handler that returned something else. Return effects (what invalidate, upsert, … give) or nothing; no promise.',
+    )
+  } catch (cause) {
+    return fail('handler-failed', `made its handler throw: ${String(cause)}`, { cause })
+  }
+}
+
+const KINDS: ReadonlySet<unknown> = new Set<Effect['kind']>([
+  'invalidate',
+  'setData',
+  'update',
+  'upsert',
+  'patch',
+  'remove',
+  'drop',
+])
+
+const isEffect = (value: Partial<Effect> | null | undefined): boolean => KINDS.has(value?.kind)
+
+/** Whether it is a promise. Nobody waits for it, so its rejection is not to go unhandled. */
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  const isOne = typeof (value as Partial<PromiseLike<unknown>> | null | undefined)?.then === 'function'
+  if (isOne) void Promise.resolve(value).catch(() => undefined)
+  return isOne
+}
