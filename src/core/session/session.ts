@@ -1,58 +1,36 @@
-import type { Clock } from '../clock.ts'
-import type { RealtimeError } from '../errors.ts'
-import type { Position, RealtimeEvent } from '../event.ts'
-import type { ResyncOutcome } from '../protocol/messages.ts'
-import type { Transport } from '../transport.ts'
-import type { SessionLimits } from './limits.ts'
-
-export type { SessionLimits } from './limits.ts'
-
 /**
- * - `idle`: not started yet.
- * - `connecting`, `handshaking`, `resyncing`: on the way; topics become live one by one in the last.
- * - `live`: connected, and every topic is current or refused.
- * - `waiting`: the next dial is at `retryAt` (a managed source: when it says so).
- * - `offline`: the browser says that there is no network.
- * - `closed`: by `stop`, or by the server for good: `reason` tells which. Only `start` leaves it.
+ * The shell that runs the machines: `session-state.ts` decides about the connection, `topic-stream.ts` about each
+ * topic. The shell owns what they must not touch: the clock, the transport, the handlers.
+ *
+ * What handlers and transports call back into it is put in line (`#events`) while the machine runs. Whatever comes
+ * late (a token, a frame of the last connection) finds another `#link` or `#round`, and is ignored.
  */
-export type SessionStatus =
-  'idle' | 'connecting' | 'handshaking' | 'resyncing' | 'live' | 'waiting' | 'offline' | 'closed'
+import { systemClock, type Clock } from '../clock.ts'
+import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
+import { decodeServerMessage, encodeMessage } from '../protocol/codec.ts'
+import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
+import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../transport.ts'
+import { isSameStatus, statusOf, type BridgeStatus } from './bridge-status.ts'
+import { heartbeatOf } from './heartbeat.ts'
+import { SESSION_LIMITS, type SessionLimits } from './limits.ts'
+import { PlainStream, type PlainOutput } from './plain-stream.ts'
+import type { SessionHandlers, TopicState } from './session-handlers.ts'
+import {
+  INITIAL_STATE,
+  transition,
+  type SessionCommand,
+  type SessionConfig,
+  type SessionEvent,
+  type SessionState,
+} from './session-state.ts'
+import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
+import { browserSignals, type WakeSignals } from './wake-signals.ts'
 
-/** The connection, for people. The same object until something changes. */
-export interface BridgeStatus {
-  readonly status: SessionStatus
-  /** Why it is not live: `stopped`, `unauthorized`, `forbidden`, `rejected`, `lost`, `timeout`, … */
-  readonly reason?: string | undefined
-  /** Dials since it was last live. 0 while live. */
-  readonly attempt: number
-  /** When the next dial is made, in ms of the clock. Only while `waiting`. */
-  readonly retryAt?: number | undefined
-  /** Sends that wait for a connection. */
-  readonly queued: number
-}
-
-/** A topic became current: see `ResyncOutcome`. */
-export interface TopicResync {
-  /** `undefined`: everything that comes over the connection (plain backends have no topics). */
-  readonly topic: string | undefined
-  readonly outcome: ResyncOutcome
-  /** What is known of the topic now. Absent when the backend keeps no positions. */
-  readonly position: Position | undefined
-  /** For how long nothing had happened in the topic, in ms, when the server tells. */
-  readonly quietMs?: number | undefined
-}
-
-/** - `live`: its events arrive without a gap. - `resyncing`: on the way. - `unknown`: nobody asked for it. */
-export type TopicState = 'live' | 'resyncing' | 'refused' | 'unknown'
-
-export interface SessionHandlers {
-  /** The events of one frame. `isReplay`: they answer a subscription, and may be older than what was fetched since. */
-  onEvents(events: readonly RealtimeEvent[], isReplay: boolean): void
-  /** `replayed` comes after its events; `fresh` and `reset` come before anything later. */
-  onResync(resync: TopicResync): void
-  onStatus(status: BridgeStatus): void
-  onError(error: RealtimeError): void
-}
+export type { BridgeStatus } from './bridge-status.ts'
+export type { SessionLimits } from './limits.ts'
+export type { SessionHandlers, TopicResync, TopicState } from './session-handlers.ts'
+export type { SessionStatus, StatusReason } from './session-state.ts'
+export type { WakeSignal, WakeSignals } from './wake-signals.ts'
 
 export interface SessionOptions {
   readonly transport: Transport
@@ -61,17 +39,392 @@ export interface SessionOptions {
   readonly clock?: Clock | undefined
   /** Numbers in [0, 1). @default Math.random */
   readonly random?: (() => number) | undefined
+  /** @default the browser's, where there is one */
+  readonly signals?: WakeSignals | undefined
   readonly limits?: Partial<SessionLimits> | undefined
 }
 
-export declare class Session {
-  constructor(options: SessionOptions)
-  /** Connects. Does nothing when started. */
-  start(): void
-  /** Disconnects and leaves no timer, listener or socket. Positions are kept for the next `start`. */
-  stop(): void
-  /** The topics that are wanted now, all of them. */
-  setTopics(topics: Iterable<string>): void
-  get status(): BridgeStatus
-  topicState(topic: string): TopicState
+export class Session {
+  readonly #transport: Transport
+  readonly #handlers: SessionHandlers
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #signals: WakeSignals
+  readonly #config: SessionConfig
+
+  #state: SessionState = INITIAL_STATE
+  #status: BridgeStatus = statusOf(INITIAL_STATE)
+  /** What has happened and was not yet put to the machine. The first is being worked on. */
+  readonly #events: SessionEvent[] = []
+
+  /** The wanted topics. Positions stay here over reconnects, `stop` and `start`. */
+  readonly #streams = new Map<string, TopicStream>()
+  readonly #plain = new PlainStream()
+  #hasTooManyTopics = false
+  /** Topics to ask for when the frame in hand is done: they share one message. */
+  readonly #asks = new Set<string>()
+
+  #connection: TransportConnection | undefined
+  /** Counts connections: a handler of an earlier one is deaf. */
+  #link = 0
+  /** Counts questions for a token: an earlier answer is void. */
+  #round = 0
+  /** Cancels the machine's timer, which is due at `#timerAt`. */
+  #cancelTimer: (() => void) | undefined
+  #timerAt: number | undefined
+  /** Cancels the streams' timer. */
+  #cancelStreamTimer: (() => void) | undefined
+  #unlisten: (() => void) | undefined
+
+  constructor({ transport, handlers, clock, random, signals, limits }: SessionOptions) {
+    this.#transport = transport
+    this.#handlers = handlers
+    this.#clock = clock ?? systemClock
+    this.#random = random ?? Math.random
+    this.#signals = signals ?? browserSignals()
+    this.#config = {
+      isPlain: !!transport.decode,
+      isManaged: transport.mode === 'managed',
+      heartbeat: heartbeatOf(transport),
+      limits: { ...SESSION_LIMITS, ...limits },
+    }
+  }
+
+  /** Connects. Does nothing when started. Topics refused before, and a session closed for good, are tried again. */
+  start(): void {
+    for (const [topic, stream] of this.#streams) {
+      if (stream.isFinal) this.#streams.set(topic, { ...stream, phase: 'down', isFinal: false })
+    }
+    this.#dispatch({ type: 'start', isOnline: this.#signals.isOnline() })
+  }
+
+  /**
+   * Disconnects and leaves no timer, listener or socket (L9). Positions are kept for the next `start`. Called from
+   * `onStatus` or `onError`, it takes effect when the handler returns.
+   */
+  stop(): void {
+    this.#dispatch({ type: 'stop' })
+  }
+
+  get status(): BridgeStatus {
+    return this.#status
+  }
+
+  /** What is known of one topic. A plain backend has one stream, and every wanted topic has its state. */
+  topicState(topic: string): TopicState {
+    const { status } = this.#state
+    const stream = this.#streams.get(topic)
+    if (!stream || status === 'idle' || status === 'closed') return 'unknown'
+    const phase = this.#config.isPlain ? status : stream.phase
+    return phase === 'live' || phase === 'refused' ? phase : 'resyncing'
+  }
+
+  /** The topics that are wanted now, all of them. A topic that is dropped is forgotten with its position. */
+  setTopics(topics: Iterable<string>): void {
+    const { maxTopics } = this.#config.limits
+    const all = [...new Set(topics)]
+    const wanted = new Set(all.slice(0, maxTopics))
+    const dropped = [...this.#streams.keys()].filter((topic) => !wanted.has(topic))
+    const added = [...wanted].filter((topic) => !this.#streams.has(topic))
+    for (const topic of dropped) this.#streams.delete(topic)
+    for (const topic of added) this.#streams.set(topic, newStream(topic))
+    const { status } = this.#state
+    if (!this.#config.isPlain && (status === 'resyncing' || status === 'live')) {
+      if (dropped.length > 0) this.#send({ t: 'unsubscribe', topics: dropped })
+      this.#subscribe(added)
+    }
+    const hasTooMany = all.length > maxTopics
+    if (hasTooMany && !this.#hasTooManyTopics) {
+      this.#report('usage', `${all.length} topics are wanted, ${maxTopics} allowed. Raise limits.maxTopics.`)
+    }
+    this.#hasTooManyTopics = hasTooMany
+  }
+
+  #dispatch(event: SessionEvent): void {
+    if (this.#events.push(event) > 1) return
+    try {
+      for (let next; (next = this.#events[0]); this.#events.shift()) {
+        const input = { ...next, now: this.#clock.now(), random: this.#random() }
+        const { state, commands } = transition(this.#state, input, this.#config)
+        this.#state = state
+        for (const command of commands) this.#execute(command)
+        this.#reflect(state)
+      }
+    } finally {
+      this.#events.length = 0 // Empty already, unless a clock or signals of the app's own have thrown.
+    }
+  }
+
+  /** Brings timer, listeners and status in line with the state. */
+  #reflect({ status, timerAt }: SessionState): void {
+    if (timerAt !== this.#timerAt) {
+      this.#cancelTimer?.()
+      this.#timerAt = timerAt
+      this.#cancelTimer = this.#at(timerAt, () => {
+        this.#timerAt = undefined
+        this.#dispatch({ type: 'timer' })
+      })
+    }
+    if (status === 'idle' || status === 'closed') {
+      this.#unlisten?.()
+      this.#unlisten = undefined
+    } else {
+      this.#unlisten ??= this.#signals.listen((type) => {
+        this.#dispatch({ type })
+      })
+    }
+    const now = statusOf(this.#state)
+    if (isSameStatus(now, this.#status)) return
+    this.#status = now
+    this.#tell(() => {
+      this.#handlers.onStatus(now)
+    })
+  }
+
+  #execute(command: SessionCommand): void {
+    switch (command.type) {
+      case 'dial':
+        this.#connect()
+        break
+      case 'hang-up':
+        this.#link++
+        this.#disconnected()
+        this.#tell(() => this.#connection?.close(command.code))
+        this.#connection = undefined
+        break
+      case 'send-hello':
+        void this.#hello(++this.#round)
+        break
+      case 'send-subscribe':
+        this.#subscribe(
+          [...this.#streams.values()].filter(({ isFinal }) => !isFinal).map(({ topic }) => topic),
+        )
+        break
+      case 'send-ping':
+        this.#send({ t: 'ping' })
+        break
+      case 'announce':
+        this.#plain.reconnected()
+        this.#tell(() => {
+          this.#handlers.onResync({ topic: undefined, outcome: command.outcome, position: undefined })
+        })
+        break
+      case 'report':
+        this.#report(command.code, command.message)
+    }
+  }
+
+  #connect(): void {
+    const link = ++this.#link
+    const ifOurs =
+      <TArgs extends unknown[]>(handle: (...args: TArgs) => void) =>
+      (...args: TArgs) => {
+        if (link === this.#link) handle(...args)
+      }
+    try {
+      this.#connection = this.#transport.connect({
+        onOpen: ifOurs(() => {
+          this.#dispatch({ type: 'opened' })
+        }),
+        onMessage: ifOurs((raw: RawMessage) => {
+          this.#received(raw)
+        }),
+        onClose: ifOurs(({ code }: CloseInfo) => {
+          if (!this.#config.isManaged) {
+            this.#link++
+            this.#connection = undefined
+          }
+          this.#disconnected()
+          this.#dispatch({ type: 'closed', code })
+        }),
+        onError: ifOurs((cause: unknown) => {
+          this.#report('transport-failed', `The ${this.#transport.name} transport failed.`, cause)
+        }),
+      })
+    } catch (cause) {
+      this.#failed(`The ${this.#transport.name} transport could not connect.`, cause)
+    }
+  }
+
+  /** The token is asked for on every connection anew. */
+  async #hello(round: number): Promise<void> {
+    try {
+      const token = await this.#transport.token?.()
+      if (round === this.#round) this.#send({ t: 'hello', token: token ?? undefined })
+    } catch (cause) {
+      if (round === this.#round)
+        this.#failed('The token provider failed. It is asked again on the next dial.', cause)
+    }
+  }
+
+  /** The connection is gone, or good for nothing: what hangs on it goes too. Positions stay. */
+  #disconnected(): void {
+    this.#round++
+    this.#asks.clear()
+    for (const topic of this.#streams.keys()) this.#feed(topic, { type: 'disconnected' })
+    this.#flush()
+  }
+
+  #send(message: ClientMessage): void {
+    const { decode, heartbeat } = this.#transport
+    try {
+      // A plain backend is sent nothing but the ping that the app has given.
+      const frame = decode ? heartbeat && heartbeat.ping?.() : encodeMessage(message)
+      if (frame) this.#connection?.send(frame)
+    } catch (cause) {
+      this.#failed('The transport could not send.', cause)
+    }
+  }
+
+  /** This side cannot go on with the connection. */
+  #failed(message: string, cause?: unknown): void {
+    this.#report('transport-failed', message, cause)
+    this.#dispatch({ type: 'failed' })
+  }
+
+  #subscribe(topics: readonly string[]): void {
+    for (const topic of topics) {
+      this.#feed(topic, { type: 'connected' })
+      this.#asks.add(topic)
+    }
+    this.#flush()
+  }
+
+  #received(raw: RawMessage): void {
+    this.#dispatch({ type: 'message' })
+    if (this.#config.isPlain) {
+      try {
+        this.#carryOut(this.#plain.receive(this.#transport.decode?.(raw)))
+      } catch (cause) {
+        this.#report('undecodable', 'decode() threw. The message is skipped.', cause)
+      }
+      return
+    }
+    const decoded = decodeServerMessage(raw)
+    if (decoded.ok) this.#handle(decoded.message)
+    else this.#reportError(decoded.error)
+  }
+
+  #handle(message: ServerMessage): void {
+    switch (message.t) {
+      case 'welcome':
+        this.#dispatch({ type: 'welcomed' })
+        break
+      case 'refused':
+        this.#report(
+          'topic-refused',
+          `The server refused "${message.topic}" (${message.code}): ${message.message}`,
+        )
+        this.#feed(message.topic, { ...message, type: 'refused' })
+        break
+      case 'subscribed':
+      case 'events':
+        this.#feed(message.topic, { ...message, type: message.t } as StreamInput)
+        break
+      case 'pong':
+        if (!message.heads) break
+        for (const topic of this.#streams.keys())
+          this.#feed(topic, { type: 'head', head: message.heads[topic] })
+        break
+      case 'going-away':
+        this.#dispatch({ ...message, type: 'going-away' })
+        break
+      case 'error':
+        this.#report('server-error', `The server reports: ${message.message} (${message.code})`)
+    }
+    this.#flush()
+  }
+
+  /** Puts an input to a topic's machine, and does what it says. */
+  #feed(topic: string, input: StreamInput): void {
+    const stream = this.#streams.get(topic)
+    if (!stream) return // An answer that crossed with `unsubscribe`.
+    const { stream: next, outputs } = advance(
+      stream,
+      { ...input, now: this.#clock.now() },
+      this.#config.limits,
+    )
+    this.#streams.set(topic, next)
+    this.#carryOut(outputs, topic, input.type === 'subscribed')
+  }
+
+  #carryOut(outputs: readonly (StreamOutput | PlainOutput)[], topic = '', isReplay = false): void {
+    const link = this.#link
+    for (const output of outputs) {
+      switch (output.type) {
+        case 'deliver':
+          this.#tell(() => {
+            this.#handlers.onEvents(output.events, isReplay)
+          })
+          break
+        case 'resync':
+          this.#tell(() => {
+            this.#handlers.onResync(output)
+          })
+          break
+        case 'ask':
+          if (link === this.#link) this.#asks.add(topic)
+          break
+        case 'overdue':
+          if (link === this.#link) this.#failed(`The server gave no answer about the topic "${topic}".`)
+          break
+        case 'lost':
+          this.#report(
+            'history-lost',
+            `Events of the topic "${topic}" are missing and were not replayed. It is reset.`,
+          )
+          break
+        case 'invalid':
+          this.#report('undecodable', 'decode() gave something that is not { type, data }. It is skipped.')
+      }
+    }
+  }
+
+  /** After a frame: sends the questions that it raised, sets the streams' timer, and sees whether all are answered. */
+  #flush(): void {
+    if (this.#asks.size > 0) {
+      const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
+      this.#asks.clear()
+      this.#send({ t: 'subscribe', topics })
+    }
+    const streams = [...this.#streams.values()]
+    const dueAt = Math.min(...streams.map((stream) => stream.dueAt ?? Infinity))
+    this.#cancelStreamTimer?.()
+    this.#cancelStreamTimer = this.#at(dueAt, () => {
+      for (const topic of this.#streams.keys()) this.#feed(topic, { type: 'timer' })
+      this.#flush()
+    })
+    const isAnswered = ({ phase }: TopicStream) => phase !== 'asking' && phase !== 'down'
+    if (this.#state.status === 'resyncing' && streams.every(isAnswered)) this.#dispatch({ type: 'resynced' })
+  }
+
+  /** `undefined` and `Infinity`: never. */
+  #at(dueAt = Infinity, callback: () => void): (() => void) | undefined {
+    if (dueAt === Infinity) return undefined
+    return this.#clock.after(Math.max(0, dueAt - this.#clock.now()), callback)
+  }
+
+  #report(code: RealtimeErrorCode, message: string, cause?: unknown): void {
+    this.#reportError(new RealtimeError(code, message, { cause }))
+  }
+
+  #reportError(error: RealtimeError): void {
+    try {
+      this.#handlers.onError(error)
+    } catch (cause) {
+      // Its own failure cannot be reported to itself: it becomes an uncaught error.
+      queueMicrotask(() => {
+        throw cause
+      })
+    }
+  }
+
+  /** Runs code that is not ours: what it throws is reported, and the session goes on. */
+  #tell(call: () => void): void {
+    try {
+      call()
+    } catch (cause) {
+      this.#report('listener-failed', 'A handler of the session threw.', cause)
+    }
+  }
 }

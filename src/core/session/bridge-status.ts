@@ -1,0 +1,22 @@
+import type { SessionState, SessionStatus, StatusReason } from './session-state.ts'
+
+/** The connection, for people. The same object until something changes. */
+export interface BridgeStatus {
+  readonly status: SessionStatus
+  /** Why it is not live. */
+  readonly reason?: StatusReason | undefined
+  /** Dials since it was last live for a while. 0 while live. */
+  readonly attempt: number
+  /** When the next dial is made, in ms of the clock. Only while `waiting`. */
+  readonly retryAt?: number | undefined
+  /** Sends that wait for a connection. */
+  readonly queued: number
+}
+
+export function statusOf({ status, reason, attempt, timerAt }: SessionState): BridgeStatus {
+  const retryAt = status === 'waiting' ? timerAt : undefined
+  return { status, reason, attempt: status === 'live' ? 0 : attempt, retryAt, queued: 0 }
+}
+
+export const isSameStatus = (a: BridgeStatus, b: BridgeStatus): boolean =>
+  a.status === b.status && a.reason === b.reason && a.attempt === b.attempt && a.retryAt === b.retryAt

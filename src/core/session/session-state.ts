@@ -1,0 +1,361 @@
+/**
+ * The session as a pure machine: `transition(state, input, config)` gives the next state and what to do. Time and
+ * randomness come with the input; nothing here reads a clock, sets a timer or touches a socket.
+ *
+ *            start            opened               welcomed            resynced
+ *   idle ─────────▶ connecting ─────▶ handshaking ─────────▶ resyncing ─────────▶ live
+ *                     ▲    │             │    plain backends: opened ────────────▶ │
+ *               timer │    └─────────────┴──── closed, timer, failed ───┬──────────┘
+ *                     │                                                 ▼
+ *                     ├────────────── waiting ◀─────────────────────────┤ retry
+ *                     │        online    │ offline                      │
+ *                     └──────────────── offline ◀───────────────────────┤ the browser says so
+ *                                                                       ▼
+ *   closed: `stop` from anywhere, or a final close code. Only `start` leaves it.
+ *
+ * Rules
+ * 1. A state has one timer at most, and its status says what it means: the deadline of the attempt (connecting,
+ *    handshaking, resyncing), the next dial (waiting), the heartbeat (live). It is a part of the state, so a state
+ *    that is left leaves no timer. idle, offline and closed have none.
+ * 2. A transport that dials is dialled from waiting or offline, at most once at a time, never while offline.
+ *    A managed transport is connected once and then followed: its own retry, its own view of the network.
+ * 3. The backoff goes on growing until a connection has been live for `settleMs`.
+ * 4. What a person does (looks at the tab, opens the lid) dials at once. `online` comes to a whole office at the
+ *    same moment, so it is spread over the first window. Neither dials within `retryBaseMs` of the last dial, nor
+ *    before a time that the server has set.
+ * 5. A live connection is believed until a probe fails. The browser's `offline` is a hint (it comes for a VPN, or
+ *    for one network of two, and a server on this machine is still there), and an open socket may be dead (a browser
+ *    that is offline keeps it open and silent): both are settled by a ping, within `timeoutMs`. Where no ping is
+ *    possible, the hint is all there is and is taken at its word.
+ * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
+ *    unread. The connection gets one more ping before it is given up.
+ */
+import { CloseCode, closePolicy } from '../protocol/close-codes.ts'
+import type { ResyncOutcome } from '../protocol/messages.ts'
+import { retryDelayMs } from './backoff.ts'
+import type { SessionLimits } from './limits.ts'
+
+/**
+ * - `idle`: not started yet.
+ * - `connecting`, `handshaking`, `resyncing`: on the way; topics become live one by one in the last.
+ * - `live`: connected, and every topic that was wanted when it connected is current or refused.
+ * - `waiting`: the next dial is at `retryAt` (a managed source: when it says so).
+ * - `offline`: the browser says that there is no network.
+ * - `closed`: by `stop`, or by the server for good: `reason` tells which. Only `start` leaves it.
+ */
+export type SessionStatus =
+  'idle' | 'connecting' | 'handshaking' | 'resyncing' | 'live' | 'waiting' | 'offline' | 'closed'
+
+/**
+ * Why a session is not live: closed by the app (`stopped`); refused for good (`unauthorized`, `forbidden`,
+ * `rejected`: the client does something that the server does not take); not reached, or reached and lost.
+ */
+export type StatusReason = 'stopped' | 'unauthorized' | 'forbidden' | 'rejected' | 'unreachable' | 'lost'
+
+export interface SessionState {
+  readonly status: SessionStatus
+  readonly reason: StatusReason | undefined
+  /** When the status's timer is due, in ms of the clock. Rule 1. */
+  readonly timerAt: number | undefined
+  /** Dials since the last connection that settled. */
+  readonly attempt: number
+  /** Doublings of the backoff window. Back to 0 after a connection that settled. */
+  readonly step: number
+  /** What the browser says of the network. */
+  readonly isOnline: boolean
+  /** No dial before this time: the server has said so. 0: it has not. */
+  readonly notBefore: number
+  /** The server's hint for the close that it has announced. */
+  readonly retryAfterMs: number | undefined
+  /** When the last dial was made. */
+  readonly dialedAt: number
+  /** When this connection became live, and when something last arrived on it. Meaningless unless live. */
+  readonly liveAt: number
+  readonly heardAt: number
+  /** Pings without an answer. Rule 6 allows a second one. */
+  readonly probes: number
+  /** `asked`: the token was too old, and this attempt has a new one. `accepted`: it was live since, not yet settled. */
+  readonly refresh: 'none' | 'asked' | 'accepted'
+  /** A plain backend's connection has been open before: what comes after a break is a reset. */
+  readonly hasOpened: boolean
+}
+
+/** What happens to a session. */
+export type SessionEvent =
+  | { readonly type: 'start'; readonly isOnline: boolean }
+  | { readonly type: 'stop' }
+  /** The transport: the connection is open. */
+  | { readonly type: 'opened' }
+  | { readonly type: 'welcomed' }
+  /** Every wanted topic has been answered. */
+  | { readonly type: 'resynced' }
+  /** Anything at all arrived. */
+  | { readonly type: 'message' }
+  /** The transport: the connection is gone. */
+  | { readonly type: 'closed'; readonly code: number }
+  /** This side cannot go on with the connection: no token, a throwing transport, an answer that never came. */
+  | { readonly type: 'failed' }
+  | { readonly type: 'going-away'; readonly retryAfterMs: number }
+  /** The status's timer fired. */
+  | { readonly type: 'timer' }
+  | { readonly type: 'online' }
+  | { readonly type: 'offline' }
+  /** The page became visible. */
+  | { readonly type: 'woken' }
+  /** The page comes from the back/forward cache or was frozen: browsers cut its sockets, some tell only later. */
+  | { readonly type: 'restored' }
+
+/** An event, when it happened, and a random number in [0, 1). */
+export type SessionInput = SessionEvent & { readonly now: number; readonly random: number }
+
+export type SessionCommand =
+  | { readonly type: 'dial' }
+  | { readonly type: 'hang-up'; readonly code: number }
+  | { readonly type: 'send-hello' }
+  | { readonly type: 'send-subscribe' }
+  | { readonly type: 'send-ping' }
+  /** Tells that everything which comes over the connection starts, or starts again after a break. */
+  | { readonly type: 'announce'; readonly outcome: ResyncOutcome }
+  | { readonly type: 'report'; readonly code: 'unauthorized' | 'transport-failed'; readonly message: string }
+
+export interface SessionConfig {
+  /** The backend speaks its own messages: no handshake, no topics. */
+  readonly isPlain: boolean
+  readonly isManaged: boolean
+  /** Absent: no ping is possible. */
+  readonly heartbeat: { readonly intervalMs: number; readonly timeoutMs: number } | undefined
+  readonly limits: SessionLimits
+}
+
+type Draft = { -readonly [K in keyof SessionState]: SessionState[K] }
+
+export interface SessionStep {
+  readonly state: SessionState
+  readonly commands: readonly SessionCommand[]
+}
+
+export const INITIAL_STATE: SessionState = {
+  status: 'idle',
+  reason: undefined,
+  timerAt: undefined,
+  attempt: 0,
+  step: 0,
+  isOnline: true,
+  notBefore: 0,
+  retryAfterMs: undefined,
+  dialedAt: 0,
+  liveAt: 0,
+  heardAt: 0,
+  probes: 0,
+  refresh: 'none',
+  hasOpened: false,
+}
+
+/** A timer that fires this much after it was due was held up: by sleep, by a throttled tab, by a blocked thread. */
+const LATE_MS = 500
+
+/** The step that a lost live connection starts from: all clients of a server lose it at once, so they spread. */
+const LOST_STEP = 2
+
+/** Windows stop doubling here: far above `retryMaxMs`. */
+const MAX_STEP = 20
+
+/** Pure: the draft that the inner functions change is a copy, and nobody else has it. */
+export function transition(state: SessionState, input: SessionInput, config: SessionConfig): SessionStep {
+  const { isPlain, isManaged, heartbeat, limits } = config
+  const { now, random, type } = input
+  const { status } = state
+  const draft: Draft = { ...state }
+  const commands: SessionCommand[] = []
+  const isLive = status === 'live'
+  const isOver = status === 'idle' || status === 'closed'
+  const isUp = !isOver && status !== 'waiting' && status !== 'offline'
+
+  /** Rule 1: a status and its timer change together. */
+  const enter = (next: SessionStatus, timerAt?: number) => {
+    draft.status = next
+    draft.timerAt = timerAt
+  }
+
+  const hangUp = (code: number) => {
+    commands.push({ type: 'hang-up', code })
+  }
+
+  /** Rule 2: the only place a dial comes from. */
+  const dial = () => {
+    if (!draft.isOnline && !isManaged) return enter('offline')
+    // A managed source may be away for hours: only the handshake that follows has a deadline.
+    enter('connecting', isManaged ? undefined : now + limits.connectTimeoutMs)
+    draft.attempt++
+    draft.retryAfterMs = undefined
+    draft.dialedAt = now
+    commands.push({ type: 'dial' })
+  }
+
+  /** Rule 4: dials as soon after `at` as is allowed, and never later than planned before. */
+  const dialBy = (at: number) => {
+    const timerAt = Math.max(at, state.notBefore, state.dialedAt + limits.retryBaseMs)
+    enter('waiting', Math.min(timerAt, state.timerAt ?? timerAt))
+  }
+
+  const goLive = () => {
+    enter('live', heartbeat && now + heartbeat.intervalMs)
+    draft.reason = undefined
+    draft.notBefore = draft.probes = 0
+    draft.liveAt = draft.heardAt = now
+    if (draft.refresh !== 'none') draft.refresh = 'accepted'
+  }
+
+  /** Asks whether a live connection is alive, unless it was asked that often already. */
+  const probe = (maxProbes = 1) => {
+    if (!isLive || !heartbeat || state.probes >= maxProbes) return
+    draft.probes++
+    draft.timerAt = now + heartbeat.timeoutMs
+    commands.push({ type: 'send-ping' })
+  }
+
+  const close = (reason: StatusReason) => {
+    enter('closed')
+    draft.reason = reason
+    if (isManaged) hangUp(1000)
+  }
+
+  /** The connection has ended, with a code of the server's or with our own. */
+  const lose = (code: number) => {
+    if (isLive && now - state.liveAt >= limits.settleMs) {
+      draft.attempt = draft.step = 0
+      draft.refresh = 'none'
+    }
+    const policy = closePolicy(code)
+    const isExpired = policy === 'refresh-token'
+    if (policy === 'final' || (isExpired && draft.refresh === 'asked')) {
+      const isUnknown = isExpired || code === CloseCode.Unauthorized
+      close(isUnknown ? 'unauthorized' : code === CloseCode.Forbidden ? 'forbidden' : 'rejected')
+      const message = `The server ended the session for good (${code}). Put right what it refuses, then call start().`
+      commands.push({ type: 'report', code: 'unauthorized', message })
+      return
+    }
+    const isOurs = code === CloseCode.HeartbeatTimeout
+    const isRefresh = isExpired && draft.refresh === 'none'
+    draft.reason = isLive ? 'lost' : 'unreachable'
+    if (isRefresh) draft.refresh = 'asked'
+    if (isManaged && !isOurs) return enter('waiting')
+    if (isRefresh) return dial()
+
+    const { retryAfterMs } = draft
+    const step = isLive && !isOurs ? Math.max(draft.step, LOST_STEP) : draft.step
+    const timerAt = now + retryDelayMs({ step, policy, retryAfterMs, random }, limits)
+    draft.step = Math.min(step + 1, MAX_STEP)
+    draft.notBefore = policy === 'retry-slow' || retryAfterMs !== undefined ? timerAt : 0
+    if (draft.isOnline || isManaged) enter('waiting', timerAt)
+    else enter('offline')
+  }
+
+  /** This side ends the connection. */
+  const giveUp = () => {
+    hangUp(CloseCode.HeartbeatTimeout)
+    lose(CloseCode.HeartbeatTimeout)
+  }
+
+  const onTimer = (timerAt: number) => {
+    if (status === 'waiting') return dial()
+    if (isLive && heartbeat) {
+      if (state.probes === 0) {
+        const dueAt = state.heardAt + heartbeat.intervalMs
+        if (dueAt <= now) probe()
+        else draft.timerAt = dueAt
+      } else if (state.probes === 1 && now - timerAt > LATE_MS) probe(2)
+      else giveUp()
+      return
+    }
+    const message = `The connection was not ready within ${limits.connectTimeoutMs} ms. The session dials again.`
+    commands.push({ type: 'report', code: 'transport-failed', message })
+    giveUp()
+  }
+
+  if (isOver) {
+    if (type === 'start') {
+      Object.assign(draft, INITIAL_STATE, { isOnline: input.isOnline, hasOpened: state.hasOpened })
+      dial()
+    }
+    return { state: draft, commands }
+  }
+
+  switch (type) {
+    case 'start':
+      break
+    case 'stop':
+      if (isUp && !isManaged) hangUp(1000)
+      close('stopped')
+      break
+    case 'opened':
+      // A managed source opens again by itself, sometimes without having told of the close.
+      if (status !== 'connecting' && !isManaged) break
+      if (isPlain) {
+        commands.push({ type: 'announce', outcome: state.hasOpened ? 'reset' : 'fresh' })
+        draft.hasOpened = true
+        goLive()
+      } else {
+        enter('handshaking', isManaged ? now + limits.connectTimeoutMs : state.timerAt)
+        commands.push({ type: 'send-hello' })
+      }
+      break
+    case 'welcomed':
+      if (status !== 'handshaking') break
+      enter('resyncing', state.timerAt)
+      commands.push({ type: 'send-subscribe' })
+      break
+    case 'resynced':
+      if (status === 'resyncing') goLive()
+      break
+    case 'message':
+      // The heartbeat looks at `heardAt` when its timer fires: no timer is set again for every message.
+      draft.heardAt = now
+      if (isLive && state.probes > 0 && heartbeat) draft.timerAt = now + heartbeat.intervalMs
+      draft.probes = 0
+      break
+    case 'closed':
+      if (isUp) lose(input.code)
+      break
+    case 'failed':
+      if (isUp) giveUp()
+      break
+    case 'going-away':
+      if (isUp) draft.retryAfterMs = input.retryAfterMs
+      break
+    case 'timer':
+      if (state.timerAt !== undefined) onTimer(state.timerAt)
+      break
+    case 'online':
+      draft.isOnline = true
+      // Another network may mean another address: the socket of the old one is dead and does not know.
+      if (isLive) probe()
+      else if (!isUp && !isManaged) dialBy(now + random * limits.retryBaseMs)
+      break
+    case 'offline':
+      draft.isOnline = false
+      if (isManaged) break
+      if (isLive && heartbeat) {
+        probe() // Rule 5.
+        break
+      }
+      if (isUp) hangUp(CloseCode.HeartbeatTimeout)
+      if (isLive) draft.reason = 'lost'
+      enter('offline')
+      break
+    case 'woken':
+      if (isLive) probe()
+      else if (status === 'waiting' && !isManaged) dialBy(now)
+      break
+    case 'restored':
+      if (isManaged) probe()
+      else if (status === 'waiting') dialBy(now)
+      // `resume` and `pageshow` come as a pair: the second finds the dial of the first.
+      else if (isUp && now - state.dialedAt >= limits.retryBaseMs) {
+        hangUp(CloseCode.HeartbeatTimeout)
+        if (isLive) draft.reason = 'lost'
+        dial()
+      }
+  }
+  return { state: draft, commands }
+}
