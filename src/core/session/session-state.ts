@@ -220,8 +220,8 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     if (isManaged) hangUp(1000)
   }
 
-  /** The connection has ended, with a code of the server's or with our own. */
-  const lose = (code: number) => {
+  /** The connection has ended: the server, or the network, has closed it with a code, or this side gave it up. */
+  const lose = (code: number, isOurs = false) => {
     if (isLive && now - state.liveAt >= limits.settleMs) {
       draft.attempt = draft.step = 0
       draft.refresh = 'none'
@@ -235,7 +235,6 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       commands.push({ type: 'report', code: 'unauthorized', message })
       return
     }
-    const isOurs = code === CloseCode.HeartbeatTimeout
     const isRefresh = isExpired && draft.refresh === 'none'
     draft.reason = isLive ? 'lost' : 'unreachable'
     if (isRefresh) draft.refresh = 'asked'
@@ -254,7 +253,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
   /** This side ends the connection. */
   const giveUp = () => {
     hangUp(CloseCode.HeartbeatTimeout)
-    lose(CloseCode.HeartbeatTimeout)
+    lose(CloseCode.HeartbeatTimeout, true)
   }
 
   const onTimer = (timerAt: number) => {
