@@ -36,7 +36,11 @@ describe('InvalidationScheduler', () => {
   })
 
   /** A query with data; observed unless told otherwise. */
-  function createQuery({ isObserved = true, enabled = true, staleTime = 0 as number | 'static' } = {}): Query {
+  function createQuery({
+    isObserved = true,
+    enabled = true,
+    staleTime = 0,
+  } = {}): Query {
     client.setQueryData(['rows'], [])
     if (isObserved) {
       const observer = new QueryObserver(client, {

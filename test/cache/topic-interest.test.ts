@@ -1,6 +1,6 @@
 import { QueryClient, QueryObserver, type QueryObserverOptions } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topic-interest.ts'
+import { TopicInterest } from '../../src/core/cache/topic-interest.ts'
 import { systemClock } from '../../src/core/clock.ts'
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
@@ -21,7 +21,7 @@ describe('TopicInterest', () => {
 
   function createInterest({
     defaultTopics = [] as readonly string[],
-    topicsOf = ((query) => query.meta?.['topics'] as string[] | undefined) as TopicsOfQuery,
+    topicsOf = ((query) => query.meta?.['topics'] as string[] | undefined),
   } = {}) {
     const interest = new TopicInterest({
       clock: systemClock,
@@ -34,7 +34,11 @@ describe('TopicInterest', () => {
     return interest
   }
 
-  function createObserver(key: string, topics: string[] | undefined, more: Partial<QueryObserverOptions> = {}) {
+  function createObserver(
+    key: string,
+    topics: string[] | undefined,
+    more: Partial<QueryObserverOptions> = {},
+  ) {
     const meta = topics === undefined ? {} : { meta: { topics } }
     return new QueryObserver(client, { queryKey: [key], queryFn: () => key, ...meta, ...more })
   }
@@ -105,9 +109,22 @@ describe('TopicInterest', () => {
     const interest = createInterest({ defaultTopics: ['all'] })
     const unmount = observe(createObserver('a', undefined))
     const query = client.getQueryCache().getAll()[0]
-    expect(query && interest.topicsOf(query)).toEqual(['all'])
+    expect(query && ['all', 'x', undefined].map((topic) => interest.keepsLive(query, topic))).toEqual([
+      true,
+      false,
+      true,
+    ])
     unmount()
     expect([...interest.wanted()]).toEqual(['all'])
+    interest.detach()
+  })
+
+  it('lets a query that names no topic at all out of what a source without topics keeps live', () => {
+    const interest = createInterest()
+    const unmount = observe(createObserver('a', []))
+    const query = client.getQueryCache().getAll()[0]
+    expect(query && interest.keepsLive(query, undefined)).toBe(false)
+    unmount()
     interest.detach()
   })
 

@@ -117,7 +117,7 @@ export class CacheSync {
       try {
         this.#onCacheEvent(event)
       } catch (cause) {
-        this.#options.onError(effectFailed({ cause, queryKey: event.query.queryKey }))
+        this.#options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
       }
     })
   }
@@ -181,7 +181,9 @@ export class CacheSync {
   #plan(plans: Map<Query, Plan>, effect: Effect, routed: RoutedEvent): void {
     let queries: Query[]
     try {
-      queries = this.#index.match(effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters)
+      queries = this.#index.match(
+        effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters,
+      )
     } catch (cause) {
       this.#options.onError(effectFailed({ cause, effect, event: routed.event }))
       return
@@ -214,18 +216,11 @@ export class CacheSync {
   #patch(query: Query, plan: Plan): void {
     this.#journal.note(query, plan.effects)
     const { data, dataUpdatedAt, fetchStatus } = query.state
-    const replacement = plan.effects.findLastIndex((effect) => effect.kind === 'setData' && effect.replace)
-    if (data === undefined) {
-      // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
-      const whole = plan.effects[replacement]
-      if (whole?.kind !== 'setData' || whole.updater !== undefined) return
-      this.#writer.replace(query, whole.value)
-    }
-    const first = data === undefined ? replacement + 1 : 0
-    const isWhole = this.#fold(query, plan.effects.slice(first), {
-      isReplacement: replacement >= 0,
-      eventOf: (index) => plan.sources[first + index]?.event,
-    })
+    const isReplacement = plan.effects.some((effect) => effect.kind === 'setData' && effect.replace)
+    // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
+    if (data === undefined && !isReplacement) return
+    const eventOf = (index: number) => plan.sources[index]?.event
+    const isWhole = this.#fold(query, plan.effects, { isReplacement, eventOf })
     this.#foreignWrites.changedByEvent(query)
     const record = this.#journal.get(query)
     if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
@@ -240,7 +235,10 @@ export class CacheSync {
   #fold(
     query: Query,
     effects: readonly PatchingEffect[],
-    { isReplacement = false, eventOf }: { isReplacement?: boolean; eventOf?: (index: number) => RealtimeEvent | undefined },
+    {
+      isReplacement = false,
+      eventOf,
+    }: { isReplacement?: boolean; eventOf?: (index: number) => RealtimeEvent | undefined },
   ): boolean {
     const before = query.state.data
     const { data, refetch, problems } = foldEffects(effects, before, query)
@@ -256,7 +254,9 @@ export class CacheSync {
   /** Whether the data may hold an effect already that must not be applied twice. */
   #isDoubtful(plan: Plan, dataUpdatedAt: number): boolean {
     const isYoung = this.#options.clock.now() - dataUpdatedAt < this.#options.limits.streamLagMs
-    return plan.effects.some((effect, index) => !isReplayable(effect) && (isYoung || plan.sources[index]?.isReplay))
+    return plan.effects.some(
+      (effect, index) => !isReplayable(effect) && (isYoung || plan.sources[index]?.isReplay),
+    )
   }
 
   #invalidate(query: Query, refetchType: InvalidateEffect['refetchType']): void {

@@ -42,17 +42,25 @@ export function explainEffects(effects: readonly Effect[], cache: QueryCache): E
     description: describeEffect(effect),
     queries: cache
       .findAll(effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters)
-      .map((query) => ({ queryKey: query.queryKey, queryHash: query.queryHash, ...explainQuery(effect, query) })),
+      .map((query) => ({
+        queryKey: query.queryKey,
+        queryHash: query.queryHash,
+        ...explainQuery(effect, query),
+      })),
   }))
 }
 
 function explainQuery(effect: Effect, query: Query): Pick<QueryExplanation, 'action' | 'why'> {
   const whenStale = query.isActive() ? 'refetch' : 'mark-stale'
   if (effect.kind === 'drop') return { action: 'drop' }
-  if (effect.kind === 'invalidate') return { action: effect.refetchType === 'none' ? 'mark-stale' : whenStale }
+  if (effect.kind === 'invalidate')
+    return { action: effect.refetchType === 'none' ? 'mark-stale' : whenStale }
   const { data } = query.state
   if (data === undefined) {
-    return { action: effect.kind === 'setData' && effect.replace && effect.updater === undefined ? 'patch' : 'no-data' }
+    return {
+      action:
+        effect.kind === 'setData' && effect.replace && effect.updater === undefined ? 'patch' : 'no-data',
+    }
   }
   const result = foldEffects([effect], data, query)
   if (result.refetch) return { action: whenStale, why: result.problems[0]?.why }

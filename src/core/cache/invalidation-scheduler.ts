@@ -109,7 +109,14 @@ export class InvalidationScheduler {
   #of(query: Query): Schedule {
     let schedule = this.#schedules.get(query)
     if (schedule === undefined) {
-      schedule = { startedAt: -Infinity, wanted: false, evenInactive: false, failures: 0, cancel: undefined, dueAt: 0 }
+      schedule = {
+        startedAt: -Infinity,
+        wanted: false,
+        evenInactive: false,
+        failures: 0,
+        cancel: undefined,
+        dueAt: 0,
+      }
       this.#schedules.set(query, schedule)
     }
     return schedule

@@ -64,9 +64,13 @@ export class TopicInterest {
     }
   }
 
-  /** The topics that keep this query live. */
-  topicsOf(query: Query): readonly string[] {
-    return this.#options.topicsOf(query) ?? this.#options.defaultTopics
+  /**
+   * Whether a topic keeps this query live. `undefined` stands for the whole connection of a source without topics:
+   * it keeps every query live, save those that name an empty list.
+   */
+  keepsLive(query: Query, topic: string | undefined): boolean {
+    if (topic === undefined) return this.#options.topicsOf(query)?.length !== 0
+    return this.#topicsOf(query).includes(topic)
   }
 
   /** Every topic that is wanted now, lingering ones included. */
@@ -74,8 +78,12 @@ export class TopicInterest {
     return new Set([...this.#options.defaultTopics, ...this.#users.keys()])
   }
 
+  #topicsOf(query: Query): readonly string[] {
+    return this.#options.topicsOf(query) ?? this.#options.defaultTopics
+  }
+
   #follow(query: Query): void {
-    this.#hold(query, query.isActive() ? this.topicsOf(query) : [])
+    this.#hold(query, query.isActive() ? this.#topicsOf(query) : [])
   }
 
   #hold(query: Query, topics: readonly string[]): void {

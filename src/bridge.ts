@@ -1,0 +1,286 @@
+/**
+ * RealtimeQueryBridge: wires the stages. Data flows one way:
+ *
+ *   transport ─▶ protocol ─▶ session ─▶ routing ─▶ cache ─▶ React
+ *   frames       messages    ordered,    event →    effects →
+ *                            gap-free    effects    QueryCache
+ *                            events
+ *
+ * One thing flows back: the topics that the screen needs (cache → session).
+ */
+import { QueryClient, type Query } from '@tanstack/query-core'
+import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
+import { CacheSync, type CacheLimits, type RoutedEvent } from './core/cache/cache-sync.ts'
+import { assertOneQueryCore } from './core/cache/cache-writer.ts'
+import { explainEffects, type Explanation } from './core/cache/explain.ts'
+import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
+import { systemClock, type Clock } from './core/clock.ts'
+import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
+import type { RealtimeEvent } from './core/event.ts'
+import type { EventMap, EventTable } from './core/routing/event-table.ts'
+import { Session, type BridgeStatus, type SessionLimits } from './core/session/session.ts'
+import type { Transport } from './core/transport.ts'
+
+/** Bounds and times. Each has a default; see `CacheLimits` and `SessionLimits`. */
+export interface BridgeLimits extends CacheLimits, SessionLimits {
+  /** How long a topic stays subscribed after its last user is gone, in ms. @default 10_000 */
+  readonly topicLingerMs: number
+}
+
+export interface RealtimeQueryBridgeOptions<TTable extends EventTable> {
+  /** The app's QueryClient. */
+  readonly queryClient: QueryClient
+  /** The table made by `defineEvents` (or several, by `mergeEvents`). */
+  readonly events: TTable
+  /** How events come: `webSocketTransport(…)`, … */
+  readonly transport: Transport
+  /**
+   * Topics, for servers that have them. A list: always subscribed, and keeping live every query that names no
+   * topics of its own. A function: the topics of a query, in place of its `meta.topics`.
+   * @default []
+   */
+  readonly topics?: readonly string[] | TopicsOfQuery | undefined
+  /**
+   * Told of everything that went wrong and was skipped: bad messages, refused topics, failing handlers.
+   * @default console.warn, outside production
+   */
+  readonly onError?: ((error: RealtimeError) => void) | undefined
+  readonly limits?: Partial<BridgeLimits> | undefined
+  /** For tests. @default the platform's */
+  readonly clock?: Clock | undefined
+  /** For tests: numbers in [0, 1). @default Math.random */
+  readonly random?: (() => number) | undefined
+  /** For tests: when a burst is flushed. @default requestAnimationFrame, or a timer in hidden tabs */
+  readonly requestFrame?: RequestFrame | undefined
+}
+
+/** What the bridge has counted since it was made. */
+export interface BridgeCounts {
+  /** Events received, good or bad. */
+  readonly events: number
+  /** Errors, by code. */
+  readonly errors: Readonly<Partial<Record<RealtimeErrorCode, number>>>
+}
+
+const CACHE_LIMITS: CacheLimits = {
+  maxQueuedEvents: 1_000,
+  maxJournalEffects: 1_000,
+  refetchIntervalMs: 200,
+  streamLagMs: 5_000,
+}
+
+const TOPIC_LINGER_MS = 10_000
+
+type AnyHandler = (data: unknown, event: RealtimeEvent) => void
+
+/**
+ * Connects one source of events to one QueryClient. Several bridges may share a client.
+ *
+ * @example
+ * const bridge = new RealtimeQueryBridge({ queryClient, events, transport: webSocketTransport({ url: '/realtime' }) })
+ */
+export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
+  readonly queryClient: QueryClient
+  readonly events: TTable
+  readonly #options: RealtimeQueryBridgeOptions<TTable>
+  readonly #session: Session
+  readonly #cache: CacheSync
+  readonly #interest: TopicInterest
+  readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
+  readonly #handlers = new Map<string, Set<AnyHandler>>()
+  readonly #errors: Partial<Record<RealtimeErrorCode, number>> = {}
+  #eventCount = 0
+  #isStarted = false
+
+  constructor(options: RealtimeQueryBridgeOptions<TTable>) {
+    const {
+      queryClient,
+      events,
+      transport,
+      topics,
+      limits,
+      clock = systemClock,
+      random = Math.random,
+    } = options
+    assertOneQueryCore(queryClient, QueryClient)
+    this.queryClient = queryClient
+    this.events = events
+    this.#options = options
+    const report = (error: RealtimeError) => {
+      this.#report(error)
+    }
+    this.#cache = new CacheSync({
+      queryClient,
+      clock,
+      random,
+      requestFrame: options.requestFrame ?? requestFrame,
+      limits: { ...CACHE_LIMITS, ...limits },
+      onError: report,
+      onApplied: (batch) => {
+        for (const { event } of batch) this.#tell(event)
+      },
+    })
+    this.#interest = new TopicInterest({
+      clock,
+      lingerMs: limits?.topicLingerMs ?? TOPIC_LINGER_MS,
+      defaultTopics: typeof topics === 'function' ? [] : (topics ?? []),
+      topicsOf: typeof topics === 'function' ? topics : topicsInMeta,
+      onChange: (wanted) => {
+        this.#session.setTopics(wanted)
+      },
+    })
+    this.#session = new Session({
+      transport,
+      clock,
+      random,
+      limits,
+      handlers: {
+        onEvents: (received, isReplay) => {
+          this.#route(received, isReplay)
+        },
+        onResync: ({ topic, outcome, quietMs }) => {
+          if (outcome === 'replayed') return
+          this.#cache.resync((query) => this.#interest.keepsLive(query, topic), quietMs)
+        },
+        onStatus: (status) => {
+          for (const listener of [...this.#statusListeners])
+            this.#call(() => {
+              listener(status)
+            })
+        },
+        onError: report,
+      },
+    })
+  }
+
+  /** Connects. Does nothing when started already. The React provider calls it. */
+  start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.#cache.start()
+    this.#interest.attach(this.queryClient.getQueryCache())
+    this.#session.setTopics(this.#interest.wanted())
+    this.#session.start()
+  }
+
+  /**
+   * Disconnects and leaves nothing behind: no timer, listener or socket (L9). Events received before are in the
+   * cache when it returns. `start` works again, and resumes from the last positions.
+   */
+  stop(): void {
+    if (!this.#isStarted) return
+    this.#isStarted = false
+    this.#session.stop()
+    this.#interest.detach()
+    this.#cache.stop()
+  }
+
+  /** The connection, now. The same object until something changes. */
+  get status(): BridgeStatus {
+    return this.#session.status
+  }
+
+  /** Counters for devtools and health checks. */
+  get counts(): BridgeCounts {
+    return { events: this.#eventCount, errors: { ...this.#errors } }
+  }
+
+  /** Calls `listener` whenever `status` changes. */
+  subscribe(listener: (status: BridgeStatus) => void): () => void {
+    this.#statusListeners.add(listener)
+    return () => {
+      this.#statusListeners.delete(listener)
+    }
+  }
+
+  /** Calls `handler` for each event of a type, after its effects are in the cache. */
+  on<TType extends keyof EventMap<TTable> & string>(
+    type: TType,
+    handler: (data: EventMap<TTable>[TType], event: RealtimeEvent<TType, EventMap<TTable>[TType]>) => void,
+  ): () => void {
+    if (!this.events.has(type)) {
+      throw new RealtimeError(
+        'usage',
+        `No event "${type}" in the table. It has: ${this.events.types.join(', ')}.`,
+      )
+    }
+    // The table checks data against the schema of `type` before a handler sees it.
+    const own: AnyHandler = (data, event) => {
+      handler(data as EventMap<TTable>[TType], event as RealtimeEvent<TType, EventMap<TTable>[TType]>)
+    }
+    let handlers = this.#handlers.get(type)
+    if (handlers === undefined) this.#handlers.set(type, (handlers = new Set()))
+    handlers.add(own)
+    return () => {
+      handlers.delete(own)
+    }
+  }
+
+  /** Keeps a topic subscribed until the returned function is called. Hooks and queries' `meta.topics` do it for you. */
+  holdTopic(topic: string): () => void {
+    return this.#interest.acquire(topic)
+  }
+
+  /** What is known of one topic: whether its events arrive without a gap. */
+  topicState(topic: string): ReturnType<Session['topicState']> {
+    return this.#session.topicState(topic)
+  }
+
+  /** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
+  explain(event: RealtimeEvent): Explanation {
+    const resolved = this.events.resolve(event)
+    if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
+    return { ok: true, effects: explainEffects(resolved.effects, this.queryClient.getQueryCache()) }
+  }
+
+  #route(received: readonly RealtimeEvent[], isReplay: boolean): void {
+    const routed: RoutedEvent[] = []
+    this.#eventCount += received.length
+    for (const event of received) {
+      const resolved = this.events.resolve(event)
+      if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
+      else this.#report(resolved.error)
+    }
+    if (routed.length > 0) this.#cache.push(routed)
+  }
+
+  #tell(event: RealtimeEvent): void {
+    for (const handler of [...(this.#handlers.get(event.type) ?? [])]) {
+      this.#call(() => {
+        handler(event.data, event)
+      })
+    }
+  }
+
+  /** Runs code of the app: what it throws is reported, and the others still run. */
+  #call(callback: () => void): void {
+    try {
+      callback()
+    } catch (cause) {
+      this.#report(
+        new RealtimeError('listener-failed', 'A listener threw. Catch inside it what it can throw.', {
+          cause,
+        }),
+      )
+    }
+  }
+
+  #report(error: RealtimeError): void {
+    this.#errors[error.code] = (this.#errors[error.code] ?? 0) + 1
+    const { onError } = this.#options
+    if (onError === undefined) {
+      if (process.env['NODE_ENV'] !== 'production') console.warn(error)
+      return
+    }
+    try {
+      onError(error)
+    } catch (cause) {
+      console.warn(cause) // Its own failure cannot be reported to itself.
+    }
+  }
+}
+
+function topicsInMeta(query: Query): readonly string[] | undefined {
+  const topics: unknown = query.meta?.['topics']
+  return Array.isArray(topics) ? topics.filter((topic) => typeof topic === 'string') : undefined
+}

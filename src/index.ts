@@ -1,0 +1,35 @@
+export {
+  RealtimeQueryBridge,
+  type BridgeCounts,
+  type BridgeLimits,
+  type RealtimeQueryBridgeOptions,
+} from './bridge.ts'
+export type { RequestFrame } from './core/cache/batcher.ts'
+export type { CacheLimits } from './core/cache/cache-sync.ts'
+export type { EffectExplanation, Explanation, QueryExplanation } from './core/cache/explain.ts'
+export type { TopicsOfQuery } from './core/cache/topic-interest.ts'
+export { systemClock, type Clock } from './core/clock.ts'
+export { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
+export type { Position, RealtimeEvent } from './core/event.ts'
+export type { Effect, ItemId, ListLens, PatchingEffect } from './core/routing/effect.ts'
+export { drop, invalidate, patch, remove, setData, update, upsert } from './core/routing/effects.ts'
+export {
+  defineEvents,
+  mergeEvents,
+  on,
+  type EventMap,
+  type EventTable,
+  type Register,
+  type RegisteredTable,
+} from './core/routing/event-table.ts'
+export { resource } from './core/routing/resource.ts'
+export type { BridgeStatus, SessionLimits, SessionStatus, TopicState } from './core/session/session.ts'
+export type {
+  CloseInfo,
+  DecodeMessage,
+  HeartbeatOptions,
+  RawMessage,
+  Transport,
+  TransportConnection,
+  TransportHandlers,
+} from './core/transport.ts'

@@ -1,0 +1,48 @@
+import { QueryClientProvider } from '@tanstack/react-query'
+import { useEffect, useLayoutEffect, type ReactNode } from 'react'
+import type { RealtimeQueryBridge } from '../bridge.ts'
+import type { EventTable } from '../core/routing/event-table.ts'
+import { BridgeContext } from './bridge-context.ts'
+
+/** How many mounted providers use a bridge. */
+const users = new WeakMap<RealtimeQueryBridge<EventTable>, number>()
+
+function retain(bridge: RealtimeQueryBridge<EventTable>): () => void {
+  users.set(bridge, (users.get(bridge) ?? 0) + 1)
+  bridge.start()
+  return () => {
+    users.set(bridge, (users.get(bridge) ?? 1) - 1)
+    // StrictMode and hot reload unmount and mount again in one go: that must not cost a connection.
+    queueMicrotask(() => {
+      if (users.get(bridge) === 0) bridge.stop()
+    })
+  }
+}
+
+// A layout effect comes before the effects in which useQuery starts its fetches, so the bridge sees each of them
+// begin. On the server neither runs, and useLayoutEffect warns in React 18.
+const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect
+
+export interface RealtimeQueryProviderProps<TTable extends EventTable> {
+  /** Made once, outside of components: a new bridge means a new connection. */
+  readonly bridge: RealtimeQueryBridge<TTable>
+  readonly children?: ReactNode
+}
+
+/**
+ * Keeps a bridge started while it is mounted, and gives the tree its QueryClient: it takes the place of
+ * `QueryClientProvider`.
+ */
+export function RealtimeQueryProvider<TTable extends EventTable>({
+  bridge,
+  children,
+}: RealtimeQueryProviderProps<TTable>): ReactNode {
+  // Hooks find the table's type again through `Register`, so the context need not carry it.
+  const anyBridge = bridge as unknown as RealtimeQueryBridge<EventTable>
+  useEarlyEffect(() => retain(anyBridge), [anyBridge])
+  return (
+    <BridgeContext.Provider value={anyBridge}>
+      <QueryClientProvider client={bridge.queryClient}>{children}</QueryClientProvider>
+    </BridgeContext.Provider>
+  )
+}
