@@ -3,6 +3,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { InvalidationScheduler } from '../../src/core/cache/invalidation-scheduler.ts'
 import { systemClock } from '../../src/core/clock.ts'
 
+interface QueryState {
+  readonly isObserved?: boolean
+  readonly enabled?: boolean
+  readonly staleTime?: number | 'static'
+}
+
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 describe('InvalidationScheduler', () => {
@@ -36,11 +42,7 @@ describe('InvalidationScheduler', () => {
   })
 
   /** A query with data; observed unless told otherwise. */
-  function createQuery({
-    isObserved = true,
-    enabled = true,
-    staleTime = 0,
-  } = {}): Query {
+  function createQuery({ isObserved = true, enabled = true, staleTime = 0 }: QueryState = {}): Query {
     client.setQueryData(['rows'], [])
     if (isObserved) {
       const observer = new QueryObserver(client, {
@@ -120,10 +122,10 @@ describe('InvalidationScheduler', () => {
     expect(starts).toEqual([])
   })
 
-  it.each([
+  it.each<[string, QueryState]>([
     ['is not on screen', { isObserved: false }],
     ['is disabled', { enabled: false }],
-    ['is static', { staleTime: 'static' as const }],
+    ['is static', { staleTime: 'static' }],
   ])('does not fetch a query that %s', async (_, options) => {
     scheduler.request(createQuery(options))
     await pass(1_000)

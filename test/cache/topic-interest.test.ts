@@ -1,8 +1,9 @@
 import { QueryClient, QueryObserver, type QueryObserverOptions } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TopicInterest } from '../../src/core/cache/topic-interest.ts'
+import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topic-interest.ts'
 import { systemClock } from '../../src/core/clock.ts'
 
+const namedInMeta: TopicsOfQuery = (query) => query.meta?.['topics'] as string[] | undefined
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 describe('TopicInterest', () => {
@@ -19,10 +20,7 @@ describe('TopicInterest', () => {
     vi.useRealTimers()
   })
 
-  function createInterest({
-    defaultTopics = [] as readonly string[],
-    topicsOf = ((query) => query.meta?.['topics'] as string[] | undefined),
-  } = {}) {
+  function createInterest({ defaultTopics = [] as readonly string[], topicsOf = namedInMeta } = {}) {
     const interest = new TopicInterest({
       clock: systemClock,
       lingerMs: 10_000,

@@ -90,6 +90,8 @@ export class CacheSync {
       random: () => options.random(),
       intervalMs: limits.refetchIntervalMs,
       refetch: (query) => {
+        // What has arrived before the request leaves is answered by it.
+        this.#batcher.flush()
         // Someone else's fetch is in flight (a page, say): one more after it.
         if (!this.#journal.markDirty(query, 'refetch')) this.#writer.refetch(query)
       },
