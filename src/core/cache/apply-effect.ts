@@ -92,9 +92,9 @@ function applyToList(draft: ListDraft, effect: RowEffect, context: EffectContext
   const found = draft.find(effect.itemId, effect.id)
   if (effect.kind === 'remove') return removeFromList(draft, found, effect.limit)
   for (const position of found) {
-    const row = draft.at(position)
+    const row = draft.rows[position]
     const patched = merge(effect, row)
-    if (patched !== row) draft.replace(position, patched)
+    if (patched !== row) draft.splice(position, 1, patched)
   }
   return true
 }

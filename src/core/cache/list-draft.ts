@@ -1,126 +1,155 @@
 /**
  * The list inside a query's data, open for changes: a plain array, the rows of an envelope, or the pages of an
- * infinite query read as one list. Positions count through all pages.
+ * infinite query read as one list. It is copied when it first changes.
  */
 import type { ItemId, ListLens } from '../routing/effect.ts'
-import { Rows, type IdOf } from './list-rows.ts'
 
-interface InfinitePages {
+export interface InfinitePages {
   readonly pages: readonly unknown[]
   readonly pageParams: readonly unknown[]
 }
 
-type PageParamOf = (page: unknown, pages: unknown, pageParam: unknown, pageParams: unknown) => unknown
+type IdOf = (row: unknown) => ItemId
+
+/**
+ * Where rows stand, by id, so that a burst does not read 10,000 rows again and again. It goes along from a list to
+ * its changed copy. Which ids are there is exact; where they stand is a hint, off by at most `drift`.
+ */
+interface ListIndex {
+  readonly idOf: IdOf
+  /** How often all rows were read to find an id. */
+  reads: number
+  /** Not there: not worth it yet. `null`: ids are not unique, so it would hide rows. */
+  positions?: Map<ItemId, number> | null
+  /** Rows put in or taken out since the positions were noted. */
+  drift: number
+}
+
+/** The rows of the data, or of one page: as they were, and how many there are now. */
+interface Part {
+  readonly rows: readonly unknown[]
+  length: number
+}
+
+/** Making an index costs about as much as reading all rows so many times. */
+const READS_BEFORE_INDEX = 8
+const MIN_INDEXED_ROWS = 64
+const MAX_DRIFT = 64
+
+/** By the array in the cache that holds the rows, or the pages. */
+const INDEXES = new WeakMap<object, ListIndex>()
 
 export class ListDraft {
-  readonly isInfinite: boolean
+  /** The rows of all pages, as they are now. Changed by `splice` only. */
+  rows: readonly unknown[]
+  /** The pages as they were, when the data is infinite. */
+  readonly infinite: InfinitePages | undefined
   /** As given by the effect that opened it: another `list` may see other rows. */
   readonly list: string | ListLens | undefined
   readonly #data: unknown
-  /** The page objects, or the data itself. */
-  readonly #containers: readonly unknown[]
-  /** The rows of each container. */
-  readonly #parts: Rows[] = []
+  readonly #parts: readonly Part[]
+  /** The rows once something has changed. */
+  #copy: unknown[] | undefined
+  #index: ListIndex | undefined
 
-  private constructor(data: unknown, containers: readonly unknown[], list: string | ListLens | undefined) {
+  private constructor(
+    data: unknown,
+    list: string | ListLens | undefined,
+    parts: readonly (readonly unknown[])[],
+  ) {
     this.#data = data
-    this.#containers = containers
     this.list = list
-    this.isInfinite = containers[0] !== data
+    this.infinite = isInfinite(data) ? data : undefined
+    this.#parts = parts.map((rows) => ({ rows, length: rows.length }))
+    this.rows = this.infinite ? parts.flat() : (parts[0] ?? [])
+    const key = this.infinite?.pages ?? this.rows
+    // It leaves the older list, to which it will lie.
+    this.#index = INDEXES.get(key)
+    INDEXES.delete(key)
   }
 
   /** Opens the list of a query's data. `undefined`: there is none that `list` finds. */
   static open(data: unknown, list: string | ListLens | undefined): ListDraft | undefined {
-    const draft = new ListDraft(data, isInfinite(data) ? data.pages : [data], list)
-    for (const container of draft.#containers) {
+    const parts: (readonly unknown[])[] = []
+    for (const container of containersOf(data)) {
       const rows = rowsOf(container, list)
       if (rows === undefined) return undefined
-      draft.#parts.push(new Rows(rows))
+      parts.push(rows)
     }
-    return draft
-  }
-
-  /**
-   * Whether rows lie outside of the loaded pages, as `useInfiniteQuery` would say of the data as it was when it
-   * was opened. `undefined`: not known, because nobody has used the query yet.
-   *
-   * @param options - The query's
-   */
-  hasMore(side: 'start' | 'end', options: object = {}): boolean | undefined {
-    if (!this.isInfinite) return false
-    const { pages, pageParams } = this.#data as InfinitePages
-    const { getNextPageParam, getPreviousPageParam } = options as Partial<Record<string, PageParamOf>>
-    if (getNextPageParam === undefined || pages.length === 0) return undefined
-    const at = side === 'end' ? pages.length - 1 : 0
-    const param = side === 'end' ? getNextPageParam : getPreviousPageParam
-    return param !== undefined && param(pages[at], pages, pageParams[at], pageParams) != null
-  }
-
-  get length(): number {
-    let length = 0
-    for (const part of this.#parts) length += part.current.length
-    return length
-  }
-
-  at(position: number): unknown {
-    const [part, at] = this.#locate(position)
-    return part.current[at]
+    return new ListDraft(data, list, parts)
   }
 
   /** The positions of every row with this id, in order. */
   find(id: ItemId, idOf: IdOf): number[] {
-    const found: number[] = []
-    let start = 0
-    for (const part of this.#parts) {
-      for (const at of part.find(id, idOf)) found.push(start + at)
-      start += part.current.length
+    const { rows } = this
+    const index = rows.length < MIN_INDEXED_ROWS ? undefined : this.#indexBy(idOf)
+    if (index?.positions) {
+      const hint = index.positions.get(id)
+      if (hint === undefined) return []
+      for (let off = 0; off <= index.drift; off += 1) {
+        const at = [hint - off, hint + off].find((near) => near in rows && idOf(rows[near]) === id)
+        if (at !== undefined) {
+          index.positions.set(id, at)
+          return [at]
+        }
+      }
+      this.#index = undefined // Somebody has changed rows in place.
     }
+    const found: number[] = []
+    for (let at = 0; at < rows.length; at += 1) if (idOf(rows[at]) === id) found.push(at)
     return found
   }
 
-  /** Replaces a row by one with the same id. */
-  replace(position: number, row: unknown): void {
-    const [part, at] = this.#locate(position)
-    part.replace(at, row)
-  }
+  /** Takes rows out and puts rows in, as an array does. What is put in between two pages ends the first. */
+  splice(at: number, deleteCount: number, ...inserted: unknown[]): void {
+    this.rows = this.#copy ??= this.rows.slice()
+    const removed = this.#copy.splice(at, deleteCount, ...inserted)
+    const growth = inserted.length - removed.length
+    if (growth === 0) return // Rows with the same ids.
 
-  /** Inserts before the row at `position`; between two pages, at the end of the first. */
-  insert(position: number, row: unknown): void {
-    const [part, at] = this.#locate(position, true)
-    part.insert(at, row)
-  }
-
-  remove(position: number): void {
-    const [part, at] = this.#locate(position)
-    part.remove(at)
+    let end = 0
+    const part = this.#parts.find(({ length }) => at < (end += length) || (growth > 0 && at === end))
+    if (part) part.length += growth
+    const index = this.#index
+    if (index === undefined) return
+    index.drift += Math.abs(growth)
+    for (const row of removed) index.positions?.delete(index.idOf(row))
+    for (const row of inserted) index.positions?.set(index.idOf(row), at)
   }
 
   /** The data with the rows as they are now: the same data when nothing has changed. */
   close(): unknown {
-    let isChanged = false
-    const containers = this.#parts.map((part, i) => {
-      const container = this.#containers[i]
-      const rows = part.close()
-      if (!part.isChanged) return container
-      isChanged = true
-      if (part.source === container) return rows
-      const { list } = this
-      if (typeof list === 'object') return list.set(container, rows)
-      return { ...(container as object), [list as string]: rows }
-    })
-    if (!isChanged) return this.#data
-    return this.isInfinite ? { ...(this.#data as InfinitePages), pages: containers } : containers[0]
+    const { rows, infinite, list } = this
+    let data = this.#data
+    if (this.#copy) {
+      let start = 0
+      const containers = containersOf(data).map((container, i) => {
+        const part = this.#parts[i] as Part
+        const own = infinite ? rows.slice(start, (start += part.length)) : rows
+        if (infinite && own.length === part.rows.length && own.every((row, at) => row === part.rows[at]))
+          return container
+        if (container === part.rows) return own
+        return typeof list === 'object'
+          ? list.set(container, own)
+          : { ...(container as object), [list as string]: own }
+      })
+      data = infinite ? { ...infinite, pages: containers } : containers[0]
+    }
+    if (this.#index) INDEXES.set(infinite ? (data as InfinitePages).pages : rows, this.#index)
+    return data
   }
 
-  /** The part that holds a position. `isGap`: the position between two rows, which may be an end. */
-  #locate(position: number, isGap = false): [part: Rows, at: number] {
-    let at = position
-    for (const part of this.#parts) {
-      const { length } = part.current
-      if (at < length || (isGap && at === length)) return [part, at]
-      at -= length
+  #indexBy(idOf: IdOf): ListIndex {
+    let index = this.#index
+    const isWorn = index !== undefined && index.drift > MAX_DRIFT
+    if (index?.idOf !== idOf || isWorn) {
+      this.#index = index = { idOf, reads: isWorn ? READS_BEFORE_INDEX : 0, drift: 0 }
     }
-    throw new RangeError(`No row at ${position}`)
+    if (index.positions === undefined && (index.reads += 1) > READS_BEFORE_INDEX) {
+      const positions = new Map(this.rows.map((row, at) => [idOf(row), at]))
+      index.positions = positions.size === this.rows.length ? positions : null
+    }
+    return index
   }
 }
 
@@ -129,10 +158,15 @@ export function isInfinite(data: unknown): data is InfinitePages {
   return Array.isArray(pages) && Array.isArray(pageParams)
 }
 
+function containersOf(data: unknown): readonly unknown[] {
+  return isInfinite(data) ? data.pages : [data]
+}
+
 function rowsOf(container: unknown, list: string | ListLens | undefined): readonly unknown[] | undefined {
-  if (list !== undefined && typeof container === 'object' && container !== null) {
-    const rows = typeof list === 'string' ? (container as Record<string, unknown>)[list] : list.get(container)
-    if (Array.isArray(rows)) return rows
-  }
-  return Array.isArray(container) ? container : undefined
+  const rows: unknown =
+    typeof list === 'object'
+      ? list.get(container)
+      : (container as Record<string, unknown> | null)?.[list ?? '']
+  if (Array.isArray(rows)) return rows as unknown[]
+  return Array.isArray(container) ? (container as unknown[]) : undefined
 }

@@ -1,7 +1,7 @@
 import { replaceEqualDeep, type QueryKey } from '@tanstack/query-core'
 import type { UpsertEffect } from '../routing/effect.ts'
 import { idOf } from '../routing/effects.ts'
-import type { ListDraft } from './list-draft.ts'
+import type { InfinitePages, ListDraft } from './list-draft.ts'
 
 /** The query that an effect is applied to. A `Query` is one. */
 export interface EffectContext {
@@ -10,32 +10,34 @@ export interface EffectContext {
   readonly options?: object | undefined
 }
 
-/** Where an item stands to the rows that are loaded. */
-type Standing = 'inside' | 'outside' | 'unknown'
+/** What an item is put into, and what it takes the place of. */
+interface Placement {
+  readonly draft: ListDraft
+  readonly effect: UpsertEffect
+  readonly context: EffectContext
+  readonly row: unknown
+  readonly old: unknown
+  /** Where the old row is. Absent: the item is new to the list. */
+  readonly position: number | undefined
+}
 
 /**
  * Puts an item into a list as the server would show it. False: that cannot be known here. The list is then changed
  * as far as it is known, and has to be fetched.
  */
 export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: EffectContext): boolean {
-  const { item, itemId, where, limit } = effect
-  const found = draft.find(itemId, effect.id)
-  const [position] = found
-  const old = position === undefined ? undefined : draft.at(position)
+  const { item, itemId, id, where } = effect
+  const found = draft.find(itemId, id)
+  const [position, ...copies] = found
+  const old = position === undefined ? undefined : draft.rows[position]
   if (position !== undefined && isOutdated(effect, old)) return true
-
   const belongs = where ? where(item, context.queryKey) : true
   if (belongs === undefined) return false
-  if (!belongs) return removeFromList(draft, found, limit)
-  if (position === undefined) return insert(draft, effect, context)
-
+  if (!belongs) return removeFromList(draft, found, effect.limit)
   // Pages by offset overlap when rows come and go between their fetches. One copy of a row is enough.
-  for (const copy of found.slice(1).reverse()) draft.remove(copy)
-  const row = replaceEqualDeep(old, item)
-  if (row === old) return true
-  if (effect.sort === undefined) draft.replace(position, row)
-  else return move(draft, effect, { context, position, old, row })
-  return true
+  removeFromList(draft, copies, undefined)
+  const row = position === undefined ? item : replaceEqualDeep(old, item)
+  return row === old || place({ draft, effect, context, row, old, position })
 }
 
 /** Takes rows out. False: the list was full, so a row that is not known here moves up into it. */
@@ -45,112 +47,101 @@ export function removeFromList(
   limit: number | undefined,
 ): boolean {
   const wasFull = isFull(draft, limit)
-  for (const position of [...positions].reverse()) draft.remove(position)
+  for (const position of [...positions].reverse()) draft.splice(position, 1)
   return positions.length === 0 || !wasFull
 }
 
 /** Whether the cached row is newer than the item. */
 export function isOutdated({ version, item }: UpsertEffect, cached: unknown): boolean {
-  const ours = version?.(item)
-  const theirs = version?.(cached)
-  return ours != null && theirs != null && ours < theirs
+  const ours = version?.(item) ?? undefined
+  const theirs = version?.(cached) ?? undefined
+  return ours !== undefined && theirs !== undefined && ours < theirs
 }
 
-function insert(draft: ListDraft, effect: UpsertEffect, context: EffectContext): boolean {
-  const { item, sort, at, limit, id } = effect
-  const sides = sort ? (['start', 'end'] as const) : [at]
-  const standings = sides.map((side) => standingOf(item, { draft, effect, context, side }))
-  if (standings.includes('outside')) return true
-  if (standings.includes('unknown')) return false
-
-  const { length } = draft
-  if (length > 0 && idOf(id, draft.at(0)) === undefined) {
-    throw new TypeError(
-      'its rows have no id. Narrow the filters to lists of such items, or pass { id: (item) => … }',
-    )
-  }
-  let position = at === 'start' ? 0 : length
-  if (sort) position = endOfEqual(draft, [0, length], (row) => sort(row, item, context.queryKey))
-  draft.insert(position, item)
-  while (isFull(draft, limit) && draft.length !== limit) draft.remove(draft.length - 1)
-  return true
-}
-
-function move(
-  draft: ListDraft,
-  effect: UpsertEffect,
-  change: { context: EffectContext; position: number; old: unknown; row: unknown },
-): boolean {
-  const { context, position, old, row } = change
-  const standings = (['start', 'end'] as const).map((side) =>
-    standingOf(row, { draft, effect, context, side, old }),
-  )
-  if (draft.isInfinite && standings.includes('outside')) {
-    // It will come back with the page that it is on now.
-    draft.remove(position)
+function place(placement: Placement): boolean {
+  const { draft, effect, context, row, position } = placement
+  const { sort, limit } = effect
+  const { rows } = draft
+  const sides = sort ? (['start', 'end'] as const) : position === undefined ? [effect.at] : []
+  const standings = sides.map((side) => standing(placement, side))
+  if (standings.includes('outside') && (position === undefined || draft.infinite)) {
+    // A row that moves out comes back with the page that it is on now.
+    if (position !== undefined) draft.splice(position, 1)
     return true
   }
-  const order = (other: unknown) => effect.sort?.(other, row, context.queryKey) ?? 0
-  const last = draft.length - 1
-  let target = position
-  if (position > 0 && order(draft.at(position - 1)) > 0) target = endOfEqual(draft, [0, position], order)
-  else if (position < last && order(draft.at(position + 1)) < 0) {
-    target = endOfEqual(draft, [position + 1, last + 1], order) - 1
+  const isKnown = standings.every((one) => one === 'inside')
+  if (position === undefined) {
+    if (!isKnown) return false
+    if (rows.length > 0 && idOf(effect.id, rows[0]) === undefined) {
+      throw new TypeError('its rows have no id. Narrow the filters, or pass { id: (item) => … }')
+    }
   }
-  if (target === position) draft.replace(position, row)
+
+  let target = position ?? (effect.at === 'start' ? 0 : rows.length)
+  if (sort) {
+    const isAfter = (at: number) => sort(row, rows[at], context.queryKey) >= 0
+    const fits =
+      position !== undefined &&
+      (position === 0 || isAfter(position - 1)) &&
+      (position === rows.length - 1 || sort(row, rows[position + 1], context.queryKey) <= 0)
+    if (!fits) {
+      // Behind the rows that sort equal.
+      let low = 0
+      let high = rows.length
+      while (low < high) {
+        const middle = (low + high) >>> 1
+        if (isAfter(middle)) low = middle + 1
+        else high = middle
+      }
+      target = position !== undefined && low > position ? low - 1 : low
+    }
+  }
+  if (target === position) draft.splice(target, 1, row)
   else {
-    draft.remove(position)
-    draft.insert(target, row)
+    if (position !== undefined) draft.splice(position, 1)
+    draft.splice(target, 0, row)
+    if (position === undefined && limit !== undefined && isFull(draft, limit)) draft.splice(limit, Infinity)
   }
-  // A row that leaves a full window makes room for one that is not known here.
-  return standings.every((standing) => standing === 'inside')
+  return isKnown
 }
 
 /**
- * Compares an item with the row at an end of what is loaded. With more rows beyond it, only what sorts before it is
- * certainly inside; what sorts equal may be on either side.
+ * Where an item stands to what is loaded of a list, at one of its ends. With more rows beyond the end, only what
+ * sorts before the last one there is certainly inside.
  */
-function standingOf(
-  item: unknown,
-  at: {
-    draft: ListDraft
-    effect: UpsertEffect
-    context: EffectContext
-    side: 'start' | 'end'
-    old?: unknown
-  },
-): Standing {
-  const { draft, effect, context, side, old } = at
+function standing(
+  { draft, effect, context, row, old }: Placement,
+  side: 'start' | 'end',
+): 'inside' | 'outside' | 'unknown' {
+  const { rows, infinite } = draft
   const { sort, limit } = effect
-  const hasMore = draft.isInfinite
-    ? draft.hasMore(side, context.options)
-    : side === 'end' && isFull(draft, limit)
+  const hasMore = infinite ? hasMorePages(infinite, side, context) : side === 'end' && isFull(draft, limit)
   if (hasMore === false) return 'inside'
-  const beyond = hasMore ? 'outside' : 'unknown'
-  if (sort === undefined) return beyond
-  if (draft.length === 0) return 'unknown'
-  const edge = draft.at(side === 'end' ? draft.length - 1 : 0)
-  const order = sort(item, edge, context.queryKey) * (side === 'end' ? 1 : -1)
-  if (order < 0 || (order === 0 && edge === old)) return 'inside'
-  return order > 0 ? beyond : 'unknown'
+  const edge = rows.at(side === 'end' ? -1 : 0)
+  let order = 1
+  if (sort) order = edge === undefined ? 0 : sort(row, edge, context.queryKey) * (side === 'end' ? 1 : -1)
+  if (order < 0 || (order === 0 && edge === old && old !== undefined)) return 'inside'
+  return hasMore && order > 0 ? 'outside' : 'unknown'
 }
 
-/** The first position in a sorted range whose row comes after the item: behind the rows that sort equal. */
-function endOfEqual(
-  draft: ListDraft,
-  [start, end]: readonly [number, number],
-  order: (row: unknown) => number,
-): number {
-  let low = start
-  let high = end
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (order(draft.at(middle)) > 0) high = middle
-    else low = middle + 1
-  }
-  return low
+/**
+ * Whether there are pages beyond the loaded ones, as `useInfiniteQuery` says of them. `undefined`: not known, because
+ * nobody has used the query yet.
+ */
+function hasMorePages(
+  { pages, pageParams }: InfinitePages,
+  side: 'start' | 'end',
+  { options = {} }: EffectContext,
+): boolean | undefined {
+  const { getNextPageParam, getPreviousPageParam } = options as Partial<
+    Record<string, (...args: unknown[]) => unknown>
+  >
+  if (getNextPageParam === undefined || pages.length === 0) return undefined
+  const [at, paramOf] = side === 'end' ? [pages.length - 1, getNextPageParam] : [0, getPreviousPageParam]
+  const param = paramOf?.(pages[at], pages, pageParams[at], pageParams)
+  return param !== undefined && param !== null
 }
 
-function isFull(draft: ListDraft, limit: number | undefined): boolean {
-  return limit !== undefined && !draft.isInfinite && draft.length >= limit
+function isFull({ infinite, rows }: ListDraft, limit: number | undefined): boolean {
+  return limit !== undefined && !infinite && rows.length >= limit
 }

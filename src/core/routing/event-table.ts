@@ -72,7 +72,7 @@ export function on<TSchema extends StandardSchemaV1, TType extends string = stri
     event: RealtimeEvent<TType, StandardSchemaV1.InferOutput<TSchema>>,
   ) => HandlerResult,
 ): EventRule<TType, StandardSchemaV1.InferOutput<TSchema>> {
-  if (typeof (schema as Partial<TSchema> | undefined)?.['~standard']?.validate !== 'function') {
+  if (typeof (schema as Partial<StandardSchemaV1> | undefined)?.['~standard']?.validate !== 'function') {
     throw new RealtimeError(
       'usage',
       'on: the first argument must be a Standard Schema (zod 3.24 or newer, valibot 1, arktype 2, …).',
@@ -81,7 +81,7 @@ export function on<TSchema extends StandardSchemaV1, TType extends string = stri
   if (typeof handle !== 'function') {
     throw new RealtimeError('usage', 'on: the second argument must be a function (data, event) => effects.')
   }
-  return { schema: schema as EventRule<TType, StandardSchemaV1.InferOutput<TSchema>>['schema'], handle }
+  return { schema, handle }
 }
 
 /**
