@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
@@ -28,7 +29,13 @@ const dom = { environment: 'jsdom' as const, setupFiles: ['test/support/react-se
  */
 function minPeer(name: string, test: TestProjectInlineConfiguration['test']): TestProjectInlineConfiguration {
   const lowest = createRequire(here('test/min-peers/package.json'))
-  const folder = (pkg: string) => lowest.resolve(`${pkg}/package.json`).replace(/\/package\.json$/, '')
+  const folder = (pkg: string) => {
+    const manifest = lowest.resolve(`${pkg}/package.json`)
+    // Without this a missing install would quietly test the newest peers twice.
+    if (!manifest.startsWith(here('test/min-peers')))
+      throw new Error(`${pkg} is not in test/min-peers: run npm ci`)
+    return dirname(manifest)
+  }
   const reactQuery = folder('@tanstack/react-query')
   const queryCore = folder('@tanstack/query-core')
   return {
