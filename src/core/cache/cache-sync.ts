@@ -281,8 +281,8 @@ export class CacheSync {
       if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore !== undefined)
       else if (action.type === 'success' && action.manual !== true) this.#fetchSucceeded(query)
       else if (action.type === 'success' && !this.#writer.isWriting) this.#writtenByOthers(query)
+      else if (isRevert(action)) this.#fetchReverted(query)
       else if (action.type === 'error') this.#fetchFailed(query, this.#journal.close(query))
-      else if (action.type === 'setState' && action.state.fetchStatus === 'idle') this.#fetchReverted(query)
     }
   }
 
@@ -332,6 +332,12 @@ export class CacheSync {
     }
     this.#fetchFailed(query, record)
   }
+}
+
+/** A cancel that put a query back to the state of its fetch's start. Until 5.80 it was told as an error. */
+function isRevert(action: Extract<QueryCacheNotifyEvent, { type: 'updated' }>['action']): boolean {
+  if (action.type === 'error') return (action.error as { revert?: boolean } | null)?.revert === true
+  return action.type === 'setState' && action.state.fetchStatus === 'idle'
 }
 
 const WIDTH = { none: 0, inactive: 1, active: 1, all: 2 } as const
