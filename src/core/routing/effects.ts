@@ -70,16 +70,16 @@ export function setData<
   TData = unknown,
   TQueryKey extends QueryKey = QueryKey,
   TInferred = TaggedData<TQueryKey, TData>,
+>(key: TQueryKey, updater: (data: NoInfer<TInferred>) => NoInfer<TInferred> | undefined): SetDataEffect
+export function setData<
+  TData = unknown,
+  TQueryKey extends QueryKey = QueryKey,
+  TInferred = TaggedData<TQueryKey, TData>,
 >(
   key: TQueryKey,
   value: NoInfer<TInferred>,
   options?: { readonly replace?: boolean | undefined },
 ): SetDataEffect
-export function setData<
-  TData = unknown,
-  TQueryKey extends QueryKey = QueryKey,
-  TInferred = TaggedData<TQueryKey, TData>,
->(key: TQueryKey, updater: (data: NoInfer<TInferred>) => NoInfer<TInferred> | undefined): SetDataEffect
 export function setData(
   queryKey: QueryKey,
   value: unknown,
@@ -204,7 +204,8 @@ export function isReplayable(effect: Effect): boolean {
 
 /** An effect in words, for devtools and logs: `upsert 7 into ["tasks"]`. */
 export function describeEffect(effect: Effect): string {
-  const on = text(effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? 'every query'))
+  const { queryKey } = effect.kind === 'setData' ? effect : effect.filters
+  const on = queryKey ? text(queryKey) : 'every query'
   switch (effect.kind) {
     case 'invalidate':
       return `invalidate ${on}, refetch ${effect.refetchType}`
@@ -246,7 +247,7 @@ function listOptions(effect: string, options: RemoveOptions<never>) {
   check(
     list === undefined ||
       typeof list === 'string' ||
-      (typeof list.get === 'function' && typeof list.set === 'function'),
+      (typeof (list as ListLens | null)?.get === 'function' && typeof list.set === 'function'),
     effect,
     "`list` must be the name of a property, as { list: 'items' }, or a lens { get, set }",
   )

@@ -173,7 +173,7 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
     if (isPromise(checked)) {
       return fail(
         'invalid-data',
-        'has an async schema. Use one that validates at once: events must keep their order.',
+        'has a schema that is async, or throws. Use one that validates at once: events must keep their order.',
       )
     }
     const { issues } = checked
