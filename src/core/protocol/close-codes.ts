@@ -46,6 +46,7 @@ const POLICY: ReadonlyMap<number, ClosePolicy> = new Map([
   [1003, 'final'], // unsupported data
   [1007, 'final'], // invalid payload
   [1008, 'final'], // policy violation
+  [1009, 'retry-slow'], // message too big: the same one would be refused again, others would not
   [1010, 'final'], // mandatory extension
   [1013, 'retry-slow'], // try again later
 ])

@@ -9,6 +9,7 @@ import {
   isString,
   optionalCount,
   optionalName,
+  undecodable,
   type Decoded,
   type Fields,
   type Shapes,
@@ -62,9 +63,12 @@ export function encodeMessage(message: ClientMessage | ServerMessage): string {
 /** Reads a frame that a server sent. Never throws. `heads` of a `pong` has no prototype: any topic is safe to look up. */
 export function decodeServerMessage(raw: unknown): Decoded<ServerMessage> {
   const decoded = decodeWith(SERVER_MESSAGES, raw)
-  if (decoded.ok && decoded.message.t === 'pong' && decoded.message.heads) {
-    const heads = Object.assign(Object.create(null), decoded.message.heads) as Record<string, Position>
-    return { ok: true, message: { t: 'pong', heads } }
+  if (!decoded.ok) return decoded
+  const { message } = decoded
+  if (message.t === 'subscribed' && message.outcome === 'replayed' && !message.events) {
+    return undecodable('replayed without "events"')
   }
-  return decoded
+  if (message.t !== 'pong' || !message.heads) return decoded
+  const heads = Object.assign(Object.create(null), message.heads) as Record<string, Position>
+  return { ok: true, message: { t: 'pong', heads } }
 }

@@ -69,5 +69,9 @@ export function decodeWith<TMessage extends { readonly t: string }>(
   } catch {
     // JSON.parse, or a getter of an object that somebody else decoded: told below.
   }
+  return undecodable(problem)
+}
+
+export function undecodable(problem: string): { readonly ok: false; readonly error: RealtimeError } {
   return { ok: false, error: new RealtimeError('undecodable', `Not a message of ${PROTOCOL}: ${problem}.`) }
 }
