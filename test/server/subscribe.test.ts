@@ -12,20 +12,26 @@ const publishNumbers = async (server: RealtimeServer, topic: string, from: numbe
 const startNumbered = (options: Parameters<typeof startServer>[0] = {}) =>
   startServer({ log: memoryEventLog({ epoch: 'e' }), ...options })
 
-/** A log whose reads wait for the test. */
-function gated(log: EventLog) {
+/** A log whose reads wait for the test, before they look or with what they found. */
+function gate(log: EventLog, when: 'before' | 'after') {
   const waiting: (() => void)[] = []
   let arrived = () => {}
-  const gate = <T>(run: () => Promise<T>) =>
+  const opened = () =>
     new Promise<void>((open) => {
       waiting.push(open)
       arrived()
-    }).then(run)
+    })
+  const gated = async <T>(run: () => Promise<T>): Promise<T> => {
+    if (when === 'before') return opened().then(run)
+    const found = await run()
+    await opened()
+    return found
+  }
   return {
     log: {
       ...log,
-      read: (...args: Parameters<EventLog['read']>) => gate(() => log.read(...args)),
-      head: (topic: string) => gate(() => log.head(topic)),
+      read: (...args: Parameters<EventLog['read']>) => gated(() => log.read(...args)),
+      head: (topic: string) => gated(() => log.head(topic)),
     } satisfies EventLog,
     /** When a read waits. */
     async reading() {
@@ -36,6 +42,9 @@ function gated(log: EventLog) {
     },
   }
 }
+
+const gated = (log: EventLog) => gate(log, 'before')
+const gatedAnswers = (log: EventLog) => gate(log, 'after')
 
 describe('subscribe', () => {
   it('begins at the head for a client without a position, and passes on what is published from then on', async () => {
@@ -168,18 +177,8 @@ describe('subscribe', () => {
   })
 
   it('hears what the log does not tell: events after the answer was made and before it arrives', async () => {
-    const inner = memoryEventLog({ epoch: 'e' })
-    const { log, reading, open } = gated(inner)
-    const late: EventLog = {
-      ...log,
-      // Made before, given after the gate.
-      read: async (...args) => {
-        const answer = await inner.read(...args)
-        await log.head('t')
-        return answer
-      },
-    }
-    const { server, url } = await startNumbered({ log: late })
+    const { log, reading, open } = gatedAnswers(memoryEventLog({ epoch: 'e' }))
+    const { server, url } = await startNumbered({ log })
     await publishNumbers(server, 't', 1, 2)
     const client = await TestClient.ready(url)
     client.subscribe('t', START)
@@ -188,6 +187,24 @@ describe('subscribe', () => {
     open()
     expect((await client.next('subscribed')).events).toMatchObject([{ offset: 1 }, { offset: 2 }])
     expect(await client.events(2)).toMatchObject([{ offset: 3 }, { offset: 4 }])
+  })
+
+  it('resets to what it heard last when events come faster than the log answers', async () => {
+    const { log, reading, open } = gatedAnswers(memoryEventLog({ epoch: 'e' }))
+    const { server, url } = await startNumbered({ log, limits: { maxReplayEvents: 2 } })
+    const client = await TestClient.ready(url)
+    client.subscribe('t', START)
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await reading()
+      const offset = 3 * attempt
+      await publishNumbers(server, 't', offset + 1, offset + 3)
+      await client.settled() // what was published is heard
+      open()
+    }
+    expect(await client.next('subscribed')).toMatchObject({ outcome: 'reset', position: { offset: 9 } })
+    expect(await client.settled()).toEqual({ t: { epoch: 'e', offset: 9 } })
+    await publishNumbers(server, 't', 10, 10)
+    expect(await client.events(1)).toMatchObject([{ offset: 10 }])
   })
 
   it('resets a topic whose log has lost its history, as soon as it is heard', async () => {

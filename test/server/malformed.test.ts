@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { encodeMessage } from '../../src/core/protocol/codec.ts'
+import { decodeClientMessage } from '../../src/core/protocol/decode-client-message.ts'
+import { clientMessage } from '../protocol/arbitraries.ts'
+import { startServer, TestClient } from './support.ts'
+
+const MALFORMED = [
+  '',
+  'null',
+  '{',
+  '[]',
+  '"ping"',
+  '{"t":"pinG"}',
+  '{"t":"constructor"}',
+  '{"t":"subscribe"}',
+  '{"t":"subscribe","topics":[{"topic":1}]}',
+  '{"t":"subscribe","topics":[{"topic":"t","position":{"epoch":"e","offset":-1}}]}',
+  '{"t":"unsubscribe","topics":[null]}',
+  '{"__proto__":{"t":"ping","polluted":true}}',
+  '{"t":"welcome","connectionId":"c"}',
+]
+
+describe('malformed frames', () => {
+  it.each(MALFORMED)('answers %j with an error, reports it once and goes on', async (frame) => {
+    const { server, url, errors } = await startServer()
+    const client = await TestClient.ready(url)
+    client.subscribe('t')
+    await client.next('subscribed')
+    client.socket.send(frame)
+    expect(await client.next('error')).toMatchObject({
+      code: 'bad-message',
+      message: expect.stringContaining('rqb.v1'),
+    })
+    await server.publish('t', { type: 'still here' })
+    expect(await client.events(1)).toMatchObject([{ type: 'still here' }])
+    expect(errors).toMatchObject([{ code: 'undecodable', details: { connectionId: expect.any(String) } }])
+    expect(({} as { polluted?: unknown }).polluted).toBeUndefined()
+  })
+
+  it('closes with 4400 when one comes before welcome', async () => {
+    const { url } = await startServer()
+    const client = await TestClient.open(url)
+    client.socket.send('{"t":"hello","token":1}')
+    expect(await client.closed).toEqual({ code: 4400, reason: 'bad message' })
+    expect(client.messages).toEqual([])
+  })
+
+  it('closes with 4429 when there are many', async () => {
+    const { url, errors } = await startServer()
+    const client = await TestClient.ready(url)
+    for (let n = 0; n < 500; n++) client.socket.send('?')
+    expect(await client.closed).toMatchObject({ code: 4429 })
+    expect(errors.length).toBeLessThan(60)
+  })
+
+  it('keep nobody from being served: 5,000 broken frames, flipped bits and lost bytes, on 10 connections', async () => {
+    const { server, url, errors } = await startServer({
+      limits: { maxMessagesPerSecond: 1e9, maxTopicsPerConnection: 50, maxBufferedBytes: 1e9 },
+    })
+    const witness = await TestClient.ready(url)
+    witness.subscribe('witness')
+    await witness.next('subscribed')
+    const frames = fc.sample(
+      fc
+        .tuple(clientMessage, fc.nat(), fc.nat(7), fc.boolean())
+        .filter(([message]) => message.t !== 'hello')
+        .map(([message, at, bit, isCut]) => {
+          const bytes = Buffer.from(encodeMessage(message))
+          const index = at % bytes.length
+          if (isCut) return bytes.subarray(0, index).toString()
+          bytes[index] = bytes[index]! ^ (1 << bit)
+          return bytes.toString()
+        }),
+      { seed: 20_261_123, numRuns: 5_000 },
+    )
+    const malformed = frames.filter((frame) => !decodeClientMessage(frame).ok).length
+    expect(malformed).toBeGreaterThan(3_000)
+    const noisy = await Promise.all(Array.from({ length: 10 }, () => TestClient.ready(url)))
+    frames.forEach((frame, index) => noisy[index % noisy.length]!.socket.send(frame))
+    // The barrier: a last word that is answered after all the others.
+    await Promise.all(
+      noisy.map(async (client) => {
+        client.socket.send('{"t":"the last word"}')
+        for (;;) {
+          const message = await client.nextOfAny()
+          if (message.t === 'error' && message.message.includes('the last word')) return
+        }
+      }),
+    )
+    expect(errors).toHaveLength(malformed + noisy.length)
+    await server.publish('witness', { type: 'a' })
+    expect(await witness.events(1)).toMatchObject([{ type: 'a', offset: 1 }])
+  })
+})
