@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { RealtimeError } from '../../src/core/errors.ts'
+import { type RealtimeError } from '../../src/core/errors.ts'
 import { createRealtimeServer, memoryEventLog, type RealtimeServerOptions } from '../../src/server/index.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
