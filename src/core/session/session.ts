@@ -405,7 +405,8 @@ export class Session {
   }
 
   #report(code: RealtimeErrorCode, message: string, cause?: unknown): void {
-    this.#reportError(new RealtimeError(code, message, { cause }))
+    // An error of the library says more itself: what a transport needs that is not there.
+    this.#reportError(cause instanceof RealtimeError ? cause : new RealtimeError(code, message, { cause }))
   }
 
   #reportError(error: RealtimeError): void {
