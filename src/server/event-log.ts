@@ -55,6 +55,11 @@ export interface EventLog {
   read(topic: string, after: Position, limit: number): Promise<LogRead>
   /** A topic that has no event yet has a head as well: offset 0 of an epoch. */
   head(topic: string): Promise<Position>
+  /**
+   * For how long nothing has been appended to the topic, in ms, rounded down: a lower bound. It saves clients that
+   * subscribe for the first time a second fetch. A log that leaves it out does not know.
+   */
+  quietMs?(topic: string): Promise<number>
   /** Hears what is appended from now on. Returns what ends it. */
   subscribe(listener: LogListener): () => void
   /** Releases connections and timers. Nothing is heard afterwards, and the other functions reject. */

@@ -25,9 +25,11 @@ export function subscribedFrame(answer: {
   outcome: ResyncOutcome
   position: Position
   events?: readonly LogEvent[] | undefined
+  quietMs?: number | undefined
 }): string {
-  const { topic, outcome, position, events } = answer
-  const tail = events ? `,"events":${listJson(events)}` : ''
+  const { topic, outcome, position, events, quietMs } = answer
+  const tail =
+    (events ? `,"events":${listJson(events)}` : '') + (quietMs === undefined ? '' : `,"quietMs":${quietMs}`)
   const { epoch, offset } = position
   return `{"t":"subscribed","topic":${quote(topic)},"outcome":"${outcome}","position":${JSON.stringify({ epoch, offset })}${tail}}`
 }

@@ -38,6 +38,7 @@ interface Answer {
   readonly outcome: ResyncOutcome
   readonly position: Position
   readonly events: readonly LogEvent[]
+  readonly quietMs?: number | undefined
 }
 
 /** How often the log is read again because it changed meanwhile, before the client is reset. */
@@ -173,7 +174,12 @@ export class TopicSubscription implements TopicListener {
 
   async #read(position: Position | undefined): Promise<Answer> {
     const { log, limits } = this.#host
-    if (!position) return { outcome: 'fresh', position: await log.head(this.topic), events: [] }
+    if (!position) {
+      const head = await log.head(this.topic)
+      // After the head: what is appended between the two makes the topic less quiet, and is heard.
+      const quietMs = await log.quietMs?.(this.topic)
+      return { outcome: 'fresh', position: head, events: [], quietMs }
+    }
     const read = await log.read(this.topic, position, limits.maxReplayEvents + 1)
     const reset: Answer = { outcome: 'reset', position: read.head, events: [] }
     if (read.outcome === 'reset' || read.events.length > limits.maxReplayEvents) return reset
@@ -184,11 +190,11 @@ export class TopicSubscription implements TopicListener {
   }
 
   /** A repair is silent when nothing is lost: what was missing simply comes. */
-  #answer({ outcome, position, events }: Answer, isAsked: boolean): void {
+  #answer({ outcome, position, events, quietMs }: Answer, isAsked: boolean): void {
     const { topic } = this
     if (isAsked || outcome !== 'replayed') {
       const replay = outcome === 'replayed' ? events : undefined
-      this.#host.send(subscribedFrame({ topic, outcome, position, events: replay }))
+      this.#host.send(subscribedFrame({ topic, outcome, position, events: replay, quietMs }))
     } else if (events.length > 0) {
       this.#host.send(eventsFrame(topic, position.epoch, events))
     }

@@ -57,6 +57,7 @@ describe('subscribe', () => {
       topic: 't',
       outcome: 'fresh',
       position: { epoch: 'e', offset: 2 },
+      quietMs: expect.any(Number) as number,
     })
     await server.publish('t', { type: 'made', data: { id: 1 }, mutationId: 'm-1' })
     expect(await client.next('events')).toEqual({

@@ -47,7 +47,13 @@ export const optionalHeads = (value: unknown): value is Readonly<Record<string, 
 
 export const SERVER_MESSAGES: Shapes<ServerMessage> = {
   welcome: { connectionId: isName },
-  subscribed: { topic: isName, outcome: isOutcome, position: isPosition, events: optionalEvents },
+  subscribed: {
+    topic: isName,
+    outcome: isOutcome,
+    position: isPosition,
+    events: optionalEvents,
+    quietMs: optionalCount,
+  },
   refused: { topic: isName, code: isRefusal, message: isString },
   events: { topic: isName, epoch: isEpoch, events: isEvents },
   pong: { heads: optionalHeads },

@@ -49,6 +49,11 @@ export type ServerMessage =
       readonly outcome: ResyncOutcome
       readonly position: Position
       readonly events?: readonly WireEvent[] | undefined
+      /**
+       * With `fresh`: for how long nothing has happened in the topic, in ms, at the least. State whose reading began
+       * within that time has missed nothing. Absent: not known.
+       */
+      readonly quietMs?: number | undefined
     }
   | { readonly t: 'refused'; readonly topic: string; readonly code: RefusalCode; readonly message: string }
   /** Events of one topic, in order. */

@@ -40,15 +40,18 @@ interface HeldEvent {
 }
 
 export type StreamInput =
-  /** `subscribe` is being sent, with the stream's position. */
+  /** The connection is ready for `subscribe`. */
   | { readonly type: 'connected' }
   | { readonly type: 'disconnected' }
+  /** The app begins anew: what was refused may be asked for again. */
+  | { readonly type: 'restarted' }
   | { readonly type: 'events'; readonly epoch: string; readonly events: readonly WireEvent[] }
   | {
       readonly type: 'subscribed'
       readonly outcome: ResyncOutcome
       readonly position: Position
       readonly events?: readonly WireEvent[] | undefined
+      readonly quietMs?: number | undefined
     }
   | { readonly type: 'refused'; readonly code: RefusalCode }
   /** What a `pong` says was sent last; `undefined` when it does not name the topic. */
@@ -62,6 +65,7 @@ export type StreamOutput =
       readonly topic: string | undefined
       readonly outcome: ResyncOutcome
       readonly position: Position
+      readonly quietMs?: number | undefined
     }
   /** Send `subscribe` for this topic, with the stream's position. */
   | { readonly type: 'ask' }
@@ -106,10 +110,10 @@ export function advance(
     draft.dueAt = undefined
   }
 
-  const resync = (outcome: ResyncOutcome, position: Position) => {
+  const resync = (outcome: ResyncOutcome, position: Position, quietMs?: number) => {
     draft.position = position
     batch = undefined
-    outputs.push({ type: 'resync', topic, outcome, position })
+    outputs.push({ type: 'resync', topic, outcome, position, ...(quietMs !== undefined && { quietMs }) })
   }
 
   /** Sorts what is held and what came into known (dropped), next (delivered) and ahead (held). */
@@ -164,7 +168,7 @@ export function advance(
     outputs.push({ type: 'overdue' })
   }
 
-  const answered = ({ outcome, position, events }: StreamInput & { type: 'subscribed' }) => {
+  const answered = ({ outcome, position, events, quietMs }: StreamInput & { type: 'subscribed' }) => {
     const { epoch } = position
     // The answer names the epoch that lives: what is held of another one belongs to a history that is gone.
     draft.held = draft.held.filter(({ event }) => event.position.epoch === epoch)
@@ -186,7 +190,8 @@ export function advance(
       if (phase !== 'live') resync('replayed', draft.position!)
     } else {
       // Anything else that claims to continue what is known here cannot be true (L2).
-      resync(known === undefined && outcome === 'fresh' ? 'fresh' : 'reset', position)
+      if (known === undefined && outcome === 'fresh') resync('fresh', position, quietMs)
+      else resync('reset', position)
       sift()
     }
     if (draft.held.length === 0) return rest('live')
@@ -201,6 +206,10 @@ export function advance(
     case 'connected':
       draft.phase = 'asking'
       draft.dueAt = input.now + limits.connectTimeoutMs
+      outputs.push({ type: 'ask' })
+      break
+    case 'restarted':
+      rest('down')
       draft.isFinal = false
       break
     case 'disconnected':

@@ -10,6 +10,8 @@ export interface MemoryBounds {
 
 interface Topic {
   readonly epoch: string
+  /** When the newest event was appended. */
+  lastAt: number
   /** Offset of the newest event. */
   head: number
   /** What is kept, without a hole, up to `head`. It begins at `start`; what stands before is trimmed. */
@@ -44,14 +46,18 @@ export class MemoryHistory {
   #bytes = 0
   /** A topic that is not here may have been evicted, so each eviction renames all that are not here. */
   #evictions = 0
+  /** When a topic was last evicted, or the history began. */
+  #evictedAt: number
 
-  constructor(epoch: string, bounds: MemoryBounds) {
+  constructor(epoch: string, bounds: MemoryBounds, at: number) {
+    this.#evictedAt = at
     this.#epoch = epoch
     this.#bounds = bounds
   }
 
   append(name: string, { type, json, mutationId }: NewLogEvent, at: number): LogEntry {
-    const topic = this.#touch(name)
+    const topic = this.#touch(name, at)
+    topic.lastAt = at
     const event: LogEvent = { type, json, mutationId, offset: ++topic.head }
     topic.events.push(event)
     this.#order.push({ topic, offset: event.offset, at })
@@ -65,6 +71,11 @@ export class MemoryHistory {
   head(name: string): Position {
     const topic = this.#topics.get(name)
     return topic ? { epoch: topic.epoch, offset: topic.head } : { epoch: this.#newEpoch(), offset: 0 }
+  }
+
+  /** Since when nothing has been appended, at the latest. A topic that was evicted may have been busy until then. */
+  quietSince(name: string): number {
+    return this.#topics.get(name)?.lastAt ?? this.#evictedAt
   }
 
   read(name: string, after: Position, options: { limit: number; at: number }): LogRead {
@@ -84,24 +95,25 @@ export class MemoryHistory {
   }
 
   /** Gives the topic, as the one that was appended to last. */
-  #touch(name: string): Topic {
+  #touch(name: string, at: number): Topic {
     let topic = this.#topics.get(name)
     if (topic) this.#topics.delete(name)
     else {
-      if (this.#topics.size >= this.#bounds.maxTopics) this.#evictTopic()
-      topic = { epoch: this.#newEpoch(), head: 0, events: [], start: 0 }
+      if (this.#topics.size >= this.#bounds.maxTopics) this.#evictTopic(at)
+      topic = { epoch: this.#newEpoch(), lastAt: 0, head: 0, events: [], start: 0 }
     }
     this.#topics.set(name, topic)
     return topic
   }
 
-  #evictTopic(): void {
+  #evictTopic(at: number): void {
     const oldest = this.#topics.entries().next()
     if (oldest.done) return
     const [name, topic] = oldest.value
     while (sizeOf(topic) > 0) this.#trim(topic)
     this.#topics.delete(name)
     this.#evictions++
+    this.#evictedAt = at
   }
 
   /** Takes away the oldest event of a topic. */

@@ -39,12 +39,16 @@ export function memoryEventLog(options: MemoryEventLogOptions = {}): EventLog {
   if (epoch.length < 1 || epoch.length > 48) {
     throw new RealtimeError('usage', 'The epoch of memoryEventLog must have 1 to 48 characters.')
   }
-  const history = new MemoryHistory(epoch, {
-    maxEventsPerTopic: bound('maxEventsPerTopic', options.maxEventsPerTopic ?? 1_000),
-    maxAgeMs: bound('maxAgeMs', options.maxAgeMs ?? 300_000),
-    maxBytes: bound('maxBytes', options.maxBytes ?? 64 * 1024 * 1024),
-    maxTopics: bound('maxTopics', options.maxTopics ?? 10_000),
-  })
+  const history = new MemoryHistory(
+    epoch,
+    {
+      maxEventsPerTopic: bound('maxEventsPerTopic', options.maxEventsPerTopic ?? 1_000),
+      maxAgeMs: bound('maxAgeMs', options.maxAgeMs ?? 300_000),
+      maxBytes: bound('maxBytes', options.maxBytes ?? 64 * 1024 * 1024),
+      maxTopics: bound('maxTopics', options.maxTopics ?? 10_000),
+    },
+    now(),
+  )
   const listeners = new Set<LogListener>()
   /** Entries that are not told yet: an append by a listener waits for its turn, so that all hear the same order. */
   const untold: LogEntry[] = []
@@ -79,6 +83,7 @@ export function memoryEventLog(options: MemoryEventLogOptions = {}): EventLog {
       }),
     read: (topic, after, limit) => whileOpen(() => history.read(topic, after, { limit, at: now() })),
     head: (topic) => whileOpen(() => history.head(topic)),
+    quietMs: (topic) => whileOpen(() => Math.max(0, Math.floor(now() - history.quietSince(topic)))),
     subscribe(listener) {
       // A function of its own, so that one listener can subscribe twice.
       const own: LogListener = (entry) => {

@@ -52,6 +52,21 @@ describe('memoryEventLog', () => {
     expect(await log.read('busy', { epoch: 'e', offset: 50 }, 100)).toMatchObject({ outcome: 'reset' })
   })
 
+  it('knows for how long a topic has been quiet, and never says longer than it knows', async () => {
+    let now = 1_000
+    const log = memoryEventLog({ epoch: 'e', maxTopics: 2, now: () => now })
+    const quiet = (topic: string) => log.quietMs?.(topic)
+    now = 1_500
+    expect(await quiet('never used')).toBe(500) // since the log began: before that it knows nothing
+    await append(log, 'a', 1)
+    now = 1_700.9
+    expect(await quiet('a')).toBe(200)
+    await append(log, 'b', 1)
+    await append(log, 'c', 1) // evicts a, which is remembered no more
+    now = 2_000.9
+    expect(await quiet('a')).toBe(300)
+  })
+
   it('tells of an event that is larger than maxBytes, and does not keep it', async () => {
     const log = memoryEventLog({ epoch: 'e', maxBytes: 1_000 })
     const heard: number[] = []
