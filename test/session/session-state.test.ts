@@ -196,6 +196,39 @@ describe('backoff', () => {
   })
 })
 
+describe('a crowd', () => {
+  /** A small generator, so that every run sees the same crowd. */
+  const generator = (seed: number) => () => {
+    seed = (seed + 0x6d2b79f5) | 0
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
+  }
+
+  it.each([0, 500, 3_000])(
+    'of 200 clients comes back spread out, to a server that was away for %i ms',
+    (awayMs) => {
+      const random = generator(7)
+      const backAt = Array.from({ length: 200 }, () => {
+        const machine = new Machine().do(START).connect().after(60_000)
+        const lostAt = machine.now
+        machine.random = random()
+        machine.do(closed(1006)).timer()
+        while (machine.now - lostAt < awayMs) {
+          machine.random = random()
+          machine.do(LOST).timer()
+        }
+        return machine.now - lostAt - awayMs
+      })
+      const perTenth = new Map<number, number>()
+      for (const ms of backAt)
+        perTenth.set(Math.floor(ms / 100), (perTenth.get(Math.floor(ms / 100)) ?? 0) + 1)
+      expect(Math.max(...perTenth.values())).toBeLessThanOrEqual(20)
+      expect(Math.max(...backAt)).toBeLessThan(30_000)
+    },
+  )
+})
+
 describe('close codes', () => {
   it.each([
     [CloseCode.Unauthorized, 'unauthorized'],

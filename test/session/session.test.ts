@@ -299,6 +299,8 @@ describe('topics', () => {
       (rig.server.sent[1] as { topics: { topic: string }[] }).topics.map(({ topic }) => topic)
     expect(asked(), 'what is forbidden stays so').toEqual(['t', 'v'])
 
+    rig.session.start()
+    expect(rig.session.topicState('u'), 'it is started already').toBe('refused')
     rig.session.stop()
     rig.session.start()
     await rig.welcome()
@@ -314,6 +316,18 @@ describe('topics', () => {
     await rig.welcome()
     expect(rig.server.sent[1]).toEqual({ t: 'subscribe', topics: [{ topic: 'a' }, { topic: 'b' }] })
     expect(rig.session.topicState('c')).toBe('unknown')
+  })
+
+  it('keeps its messages below what servers take, however many topics there are', async () => {
+    const rig = new Rig({ limits: { maxTopics: 1_000 } })
+    const topics = Array.from({ length: 1_000 }, (_, i) => String(i).padStart(255, 'ß'))
+    rig.session.setTopics(topics)
+    rig.session.start()
+    await rig.welcome()
+    const sizes = rig.server.sent.map((message) => Buffer.byteLength(JSON.stringify(message)))
+    expect(Math.max(...sizes)).toBeLessThan(65_536)
+    const asked = rig.server.sent.slice(1) as { topics: { topic: string }[] }[]
+    expect(asked.flatMap((message) => message.topics.map(({ topic }) => topic))).toEqual(topics)
   })
 
   it('dials again when the server does not answer about a topic', async () => {
@@ -652,6 +666,28 @@ describe('stop (L9)', () => {
     rig.session.stop()
     rig.session.start()
     expect(rig.transport.connections.map(({ state }) => state)).toEqual(['closed', 'connecting'])
+  })
+
+  it('and start inside onEvents leave nothing of the last connection to the next one', async () => {
+    const rig = await new Rig().live()
+    rig.server.end()
+    vi.advanceTimersByTime(1_000)
+    await rig.welcome()
+    rig.clean()
+    rig.on.onEvents = () => {
+      delete rig.on.onEvents
+      rig.session.stop()
+      rig.session.start()
+    }
+    // It has a hole, and raises a question that must not be sent any more.
+    rig.server.deliver(replayed('t', 8, 6, 8))
+    expect(rig.told).toEqual(['6 (replay)', 'closed', 'connecting', 'replayed t a6'])
+    expect(rig.errors).toEqual([])
+    expect(rig.server).toMatchObject({ state: 'connecting', sent: [] })
+    await rig.welcome()
+    expect(rig.server.sent[1]).toMatchObject({
+      topics: [{ topic: 't', position: { epoch: 'a', offset: 6 } }],
+    })
   })
 
   it.each(['onEvents', 'onResync', 'onStatus', 'onError'] as const)('works inside %s', async (handler) => {

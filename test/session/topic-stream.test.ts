@@ -179,6 +179,13 @@ describe('the answer to a subscription', () => {
     expect(feed.stream).toMatchObject({ phase: 'live', position: at(5) })
   })
 
+  it('tells for how long nothing had happened, when it is fresh', () => {
+    const answer = { type: 'subscribed', outcome: 'fresh', position: at(5), quietMs: 7, now: 0 } as const
+    expect(advance(asking().stream, answer, LIMITS).outputs).toEqual([
+      { type: 'resync', topic: 't', outcome: 'fresh', position: at(5), quietMs: 7 },
+    ])
+  })
+
   it('puts events that came before it in their place', () => {
     expect(asking().events(5, 6, 7).answer('fresh', 5).told).toEqual(['fresh a5', '6 7'])
   })
@@ -305,6 +312,11 @@ describe('a refusal', () => {
     const feed = asking().do({ type: 'refused', code: 'unavailable' })
     expect(feed.stream.phase).toBe('refused')
     expect(feed.do({ type: 'disconnected' }).stream.phase).toBe('down')
+  })
+
+  it('is asked for again when the app begins anew', () => {
+    const feed = asking().do({ type: 'refused', code: 'forbidden' }).do({ type: 'restarted' })
+    expect(feed.stream).toMatchObject({ phase: 'down', isFinal: false })
   })
 
   it('keeps the position', () => {

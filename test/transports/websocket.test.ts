@@ -360,6 +360,84 @@ describe('the URL', () => {
   })
 })
 
+describe('partysocket', () => {
+  /** A WebSocket of the platform, worked by hand. */
+  class FakeWebSocket extends EventTarget {
+    static readonly made: FakeWebSocket[] = []
+    readyState = 0
+    binaryType = 'blob'
+    readonly sent: unknown[] = []
+
+    constructor() {
+      super()
+      FakeWebSocket.made.push(this)
+    }
+
+    tell(type: 'open' | 'close' | 'error'): void {
+      this.readyState = type === 'open' ? 1 : 3
+      this.dispatchEvent(Object.assign(new Event(type), type === 'close' && { code: 1001, reason: 'bye' }))
+    }
+
+    send(data: unknown): void {
+      this.sent.push(data)
+    }
+
+    close(): void {
+      this.readyState = 2
+    }
+  }
+
+  async function connect() {
+    FakeWebSocket.made.length = 0
+    vi.useFakeTimers()
+    cleanUps.push(() => vi.useRealTimers())
+    const handlers = { onOpen: vi.fn(), onMessage: vi.fn(), onClose: vi.fn(), onError: vi.fn() }
+    const connection = webSocketTransport({ url: 'ws://x', WebSocket: FakeWebSocket }).connect(handlers)
+    await vi.advanceTimersByTimeAsync(0)
+    return { connection, handlers, socket: FakeWebSocket.made[0]! }
+  }
+
+  it.each(['close', 'error'] as const)('does not dial again after %s, ever', async (type) => {
+    const { handlers, socket } = await connect()
+    socket.tell('open')
+    socket.tell(type)
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(FakeWebSocket.made).toHaveLength(1)
+    expect(handlers.onClose).toHaveBeenCalledExactlyOnceWith(
+      type === 'close' ? { code: 1001, reason: 'bye' } : expect.objectContaining({ code: 1006 }),
+    )
+    expect(handlers.onError).toHaveBeenCalledTimes(type === 'close' ? 0 : 1)
+  })
+
+  it('gives up a dial that nobody answers', async () => {
+    const { handlers, socket } = await connect()
+    await vi.advanceTimersByTimeAsync(9_999)
+    expect(handlers.onClose).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(handlers.onClose).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 1006 }))
+    expect(socket.readyState).toBe(2)
+    await vi.advanceTimersByTimeAsync(3_600_000)
+    expect(FakeWebSocket.made).toHaveLength(1)
+  })
+
+  it('keeps nothing back to send it later', async () => {
+    const { connection, socket } = await connect()
+    connection.send('too early')
+    socket.tell('open')
+    connection.send('in time')
+    expect(socket.sent).toEqual(['in time'])
+  })
+
+  it('leaves no timer after close', async () => {
+    const { connection, handlers, socket } = await connect()
+    socket.tell('open')
+    connection.close(4900)
+    expect(vi.getTimerCount()).toBe(0)
+    socket.tell('close')
+    expect(handlers.onClose).not.toHaveBeenCalled()
+  })
+})
+
 describe('mistakes', () => {
   it('throws when a token is given to a backend that would never see it', () => {
     expect(() => overWs({ url: 'ws://x', token: () => 'a', decode: () => null })).toThrow(/cookie/)

@@ -38,7 +38,7 @@ export interface SessionLimits {
   readonly maxHeldEvents: number
   /**
    * Topics subscribed at once. More are ignored and reported.
-   * @default 256
+   * @default 128 // what the server kit takes
    */
   readonly maxTopics: number
 }
@@ -51,5 +51,5 @@ export const SESSION_LIMITS: SessionLimits = {
   gapWaitMs: 2_000,
   gapAttempts: 3,
   maxHeldEvents: 1_000,
-  maxTopics: 256,
+  maxTopics: 128,
 }

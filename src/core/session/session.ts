@@ -23,7 +23,8 @@ import {
   type SessionEvent,
   type SessionState,
 } from './session-state.ts'
-import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
+import type { StreamInput, StreamOutput } from './topic-stream.ts'
+import { TopicStreams } from './topic-streams.ts'
 import { browserSignals, type WakeSignals } from './wake-signals.ts'
 
 export type { BridgeStatus } from './bridge-status.ts'
@@ -57,12 +58,9 @@ export class Session {
   /** What has happened and was not yet put to the machine. The first is being worked on. */
   readonly #events: SessionEvent[] = []
 
-  /** The wanted topics. Positions stay here over reconnects, `stop` and `start`. */
-  readonly #streams = new Map<string, TopicStream>()
+  readonly #streams: TopicStreams
   readonly #plain = new PlainStream()
   #hasTooManyTopics = false
-  /** Topics to ask for when the frame in hand is done: they share one message. */
-  readonly #asks = new Set<string>()
 
   #connection: TransportConnection | undefined
   /** Counts connections: a handler of an earlier one is deaf. */
@@ -72,8 +70,6 @@ export class Session {
   /** Cancels the machine's timer, which is due at `#timerAt`. */
   #cancelTimer: (() => void) | undefined
   #timerAt: number | undefined
-  /** Cancels the streams' timer. */
-  #cancelStreamTimer: (() => void) | undefined
   #unlisten: (() => void) | undefined
 
   constructor({ transport, handlers, clock, random, signals, limits }: SessionOptions) {
@@ -88,13 +84,21 @@ export class Session {
       heartbeat: heartbeatOf(transport),
       limits: { ...SESSION_LIMITS, ...limits },
     }
+    this.#streams = new TopicStreams({
+      clock: this.#clock,
+      limits: this.#config.limits,
+      carryOut: (outputs, topic, isReplay) => {
+        this.#carryOut(outputs, topic, isReplay)
+      },
+      send: (message) => {
+        this.#send(message)
+      },
+    })
   }
 
   /** Connects. Does nothing when started. Topics refused before, and a session closed for good, are tried again. */
   start(): void {
-    for (const [topic, stream] of this.#streams) {
-      if (stream.isFinal) this.#streams.set(topic, { ...stream, phase: 'down', isFinal: false })
-    }
+    if (this.#isOver) this.#streams.feedAll(() => ({ type: 'restarted' }))
     this.#dispatch({ type: 'start', isOnline: this.#signals.isOnline() })
   }
 
@@ -106,16 +110,20 @@ export class Session {
     this.#dispatch({ type: 'stop' })
   }
 
+  get #isOver(): boolean {
+    const { status } = this.#state
+    return status === 'idle' || status === 'closed'
+  }
+
   get status(): BridgeStatus {
     return this.#status
   }
 
   /** What is known of one topic. A plain backend has one stream, and every wanted topic has its state. */
   topicState(topic: string): TopicState {
-    const { status } = this.#state
-    const stream = this.#streams.get(topic)
-    if (!stream || status === 'idle' || status === 'closed') return 'unknown'
-    const phase = this.#config.isPlain ? status : stream.phase
+    const known = this.#streams.phase(topic)
+    if (!known || this.#isOver) return 'unknown'
+    const phase = this.#config.isPlain ? this.#state.status : known
     return phase === 'live' || phase === 'refused' ? phase : 'resyncing'
   }
 
@@ -123,15 +131,12 @@ export class Session {
   setTopics(topics: Iterable<string>): void {
     const { maxTopics } = this.#config.limits
     const all = [...new Set(topics)]
-    const wanted = new Set(all.slice(0, maxTopics))
-    const dropped = [...this.#streams.keys()].filter((topic) => !wanted.has(topic))
-    const added = [...wanted].filter((topic) => !this.#streams.has(topic))
-    for (const topic of dropped) this.#streams.delete(topic)
-    for (const topic of added) this.#streams.set(topic, newStream(topic))
+    const { added, dropped } = this.#streams.want(new Set(all.slice(0, maxTopics)))
     const { status } = this.#state
     if (!this.#config.isPlain && (status === 'resyncing' || status === 'live')) {
       if (dropped.length > 0) this.#send({ t: 'unsubscribe', topics: dropped })
-      this.#subscribe(added)
+      this.#streams.subscribe(added)
+      this.#checkAnswers()
     }
     const hasTooMany = all.length > maxTopics
     if (hasTooMany && !this.#hasTooManyTopics) {
@@ -156,16 +161,19 @@ export class Session {
   }
 
   /** Brings timer, listeners and status in line with the state. */
-  #reflect({ status, timerAt }: SessionState): void {
+  #reflect({ timerAt }: SessionState): void {
     if (timerAt !== this.#timerAt) {
       this.#cancelTimer?.()
       this.#timerAt = timerAt
-      this.#cancelTimer = this.#at(timerAt, () => {
-        this.#timerAt = undefined
-        this.#dispatch({ type: 'timer' })
-      })
+      this.#cancelTimer =
+        timerAt === undefined
+          ? undefined
+          : this.#clock.after(Math.max(0, timerAt - this.#clock.now()), () => {
+              this.#timerAt = undefined
+              this.#dispatch({ type: 'timer' })
+            })
     }
-    if (status === 'idle' || status === 'closed') {
+    if (this.#isOver) {
       this.#unlisten?.()
       this.#unlisten = undefined
     } else {
@@ -196,9 +204,8 @@ export class Session {
         void this.#hello(++this.#round)
         break
       case 'send-subscribe':
-        this.#subscribe(
-          [...this.#streams.values()].filter(({ isFinal }) => !isFinal).map(({ topic }) => topic),
-        )
+        this.#streams.subscribe()
+        this.#checkAnswers()
         break
       case 'send-ping':
         this.#send({ t: 'ping' })
@@ -260,9 +267,7 @@ export class Session {
   /** The connection is gone, or good for nothing: what hangs on it goes too. Positions stay. */
   #disconnected(): void {
     this.#round++
-    this.#asks.clear()
-    for (const topic of this.#streams.keys()) this.#feed(topic, { type: 'disconnected' })
-    this.#flush()
+    this.#streams.disconnect()
   }
 
   #send(message: ClientMessage): void {
@@ -280,14 +285,6 @@ export class Session {
   #failed(message: string, cause?: unknown): void {
     this.#report('transport-failed', message, cause)
     this.#dispatch({ type: 'failed' })
-  }
-
-  #subscribe(topics: readonly string[]): void {
-    for (const topic of topics) {
-      this.#feed(topic, { type: 'connected' })
-      this.#asks.add(topic)
-    }
-    this.#flush()
   }
 
   #received(raw: RawMessage): void {
@@ -315,16 +312,17 @@ export class Session {
           'topic-refused',
           `The server refused "${message.topic}" (${message.code}): ${message.message}`,
         )
-        this.#feed(message.topic, { ...message, type: 'refused' })
+        this.#streams.feed(message.topic, { ...message, type: 'refused' })
         break
       case 'subscribed':
       case 'events':
-        this.#feed(message.topic, { ...message, type: message.t } as StreamInput)
+        this.#streams.feed(message.topic, { ...message, type: message.t } as StreamInput)
         break
       case 'pong':
-        if (!message.heads) break
-        for (const topic of this.#streams.keys())
-          this.#feed(topic, { type: 'head', head: message.heads[topic] })
+        if (message.heads) {
+          const { heads } = message
+          this.#streams.feedAll((topic) => ({ type: 'head', head: heads[topic] }))
+        }
         break
       case 'going-away':
         this.#dispatch({ ...message, type: 'going-away' })
@@ -332,20 +330,12 @@ export class Session {
       case 'error':
         this.#report('server-error', `The server reports: ${message.message} (${message.code})`)
     }
-    this.#flush()
+    this.#streams.flush()
+    this.#checkAnswers()
   }
 
-  /** Puts an input to a topic's machine, and does what it says. */
-  #feed(topic: string, input: StreamInput): void {
-    const stream = this.#streams.get(topic)
-    if (!stream) return // An answer that crossed with `unsubscribe`.
-    const { stream: next, outputs } = advance(
-      stream,
-      { ...input, now: this.#clock.now() },
-      this.#config.limits,
-    )
-    this.#streams.set(topic, next)
-    this.#carryOut(outputs, topic, input.type === 'subscribed')
+  #checkAnswers(): void {
+    if (this.#state.status === 'resyncing' && this.#streams.isAnswered) this.#dispatch({ type: 'resynced' })
   }
 
   #carryOut(outputs: readonly (StreamOutput | PlainOutput)[], topic = '', isReplay = false): void {
@@ -362,8 +352,7 @@ export class Session {
             this.#handlers.onResync(output)
           })
           break
-        case 'ask':
-          if (link === this.#link) this.#asks.add(topic)
+        case 'ask': // Sent at the end of the frame.
           break
         case 'overdue':
           if (link === this.#link) this.#failed(`The server gave no answer about the topic "${topic}".`)
@@ -378,30 +367,6 @@ export class Session {
           this.#report('undecodable', 'decode() gave something that is not { type, data }. It is skipped.')
       }
     }
-  }
-
-  /** After a frame: sends the questions that it raised, sets the streams' timer, and sees whether all are answered. */
-  #flush(): void {
-    if (this.#asks.size > 0) {
-      const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
-      this.#asks.clear()
-      this.#send({ t: 'subscribe', topics })
-    }
-    const streams = [...this.#streams.values()]
-    const dueAt = Math.min(...streams.map((stream) => stream.dueAt ?? Infinity))
-    this.#cancelStreamTimer?.()
-    this.#cancelStreamTimer = this.#at(dueAt, () => {
-      for (const topic of this.#streams.keys()) this.#feed(topic, { type: 'timer' })
-      this.#flush()
-    })
-    const isAnswered = ({ phase }: TopicStream) => phase !== 'asking' && phase !== 'down'
-    if (this.#state.status === 'resyncing' && streams.every(isAnswered)) this.#dispatch({ type: 'resynced' })
-  }
-
-  /** `undefined` and `Infinity`: never. */
-  #at(dueAt = Infinity, callback: () => void): (() => void) | undefined {
-    if (dueAt === Infinity) return undefined
-    return this.#clock.after(Math.max(0, dueAt - this.#clock.now()), callback)
   }
 
   #report(code: RealtimeErrorCode, message: string, cause?: unknown): void {

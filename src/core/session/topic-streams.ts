@@ -1,0 +1,93 @@
+import type { Clock } from '../clock.ts'
+import type { ClientMessage } from '../protocol/messages.ts'
+import type { SessionLimits } from './limits.ts'
+import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
+
+export interface TopicStreamsOptions {
+  readonly clock: Clock
+  readonly limits: SessionLimits
+  /** Does what a topic's machine says. `isReplay`: it answers a subscription. */
+  readonly carryOut: (outputs: readonly StreamOutput[], topic: string, isReplay: boolean) => void
+  readonly send: (message: ClientMessage) => void
+}
+
+/** With the longest names that servers take, so many topics stay below the 64 KiB that they take in one message. */
+const MAX_TOPICS_PER_MESSAGE = 50
+
+/** The wanted topics, each with its machine. Positions stay here over reconnects, `stop` and `start`. */
+export class TopicStreams {
+  readonly #options: TopicStreamsOptions
+  readonly #streams = new Map<string, TopicStream>()
+  /** Topics to ask for at the next flush: they share one message. */
+  readonly #asks = new Set<string>()
+  #cancelTimer: (() => void) | undefined
+
+  constructor(options: TopicStreamsOptions) {
+    this.#options = options
+  }
+
+  phase(topic: string): TopicStream['phase'] | undefined {
+    return this.#streams.get(topic)?.phase
+  }
+
+  /** Whether the server has said something about every topic. */
+  get isAnswered(): boolean {
+    return [...this.#streams.values()].every(({ phase }) => phase !== 'asking' && phase !== 'down')
+  }
+
+  /** Takes the wanted topics, all of them, and gives those that were not wanted before and those that no longer are. */
+  want(topics: ReadonlySet<string>): { added: string[]; dropped: string[] } {
+    const dropped = [...this.#streams.keys()].filter((topic) => !topics.has(topic))
+    const added = [...topics].filter((topic) => !this.#streams.has(topic))
+    for (const topic of dropped) this.#streams.delete(topic)
+    for (const topic of added) this.#streams.set(topic, newStream(topic))
+    return { added, dropped }
+  }
+
+  /** Asks for these topics, or for all that may be asked for. */
+  subscribe(topics: Iterable<string> = this.#streams.keys()): void {
+    for (const topic of topics) {
+      if (this.phase(topic) !== 'refused') this.feed(topic, { type: 'connected' })
+    }
+    this.flush()
+  }
+
+  /** Puts an input to a topic's machine. One that is not wanted has crossed with `unsubscribe`. */
+  feed(topic: string, input: StreamInput): void {
+    const was = this.#streams.get(topic)
+    if (!was) return
+    const { clock, limits, carryOut } = this.#options
+    const { stream, outputs } = advance(was, { ...input, now: clock.now() }, limits)
+    this.#streams.set(topic, stream)
+    for (const { type } of outputs) if (type === 'ask') this.#asks.add(topic)
+    carryOut(outputs, topic, input.type === 'subscribed')
+  }
+
+  feedAll(inputOf: (topic: string) => StreamInput): void {
+    for (const topic of this.#streams.keys()) this.feed(topic, inputOf(topic))
+    this.flush()
+  }
+
+  /** The connection is gone, and what was to be asked over it. */
+  disconnect(): void {
+    this.#asks.clear()
+    this.feedAll(() => ({ type: 'disconnected' }))
+  }
+
+  /** Sends the questions that have come up, and sets the timer for the answers. */
+  flush(): void {
+    const { clock, send } = this.#options
+    const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
+    this.#asks.clear()
+    while (topics.length > 0) send({ t: 'subscribe', topics: topics.splice(0, MAX_TOPICS_PER_MESSAGE) })
+
+    this.#cancelTimer?.()
+    const dueAt = Math.min(...[...this.#streams.values()].map((stream) => stream.dueAt ?? Infinity))
+    this.#cancelTimer =
+      dueAt === Infinity
+        ? undefined
+        : clock.after(Math.max(0, dueAt - clock.now()), () => {
+            this.feedAll(() => ({ type: 'timer' }))
+          })
+  }
+}
