@@ -24,7 +24,8 @@ app.route('/api', api)
 app.use('*', serveStatic({ root: join(root, 'dist') }))
 app.get('*', serveStatic({ path: join(root, 'dist', 'index.html') })) // every other address is the app's own
 
-const http = createServer(getRequestListener(app.fetch))
+const answer = getRequestListener(app.fetch)
+const http = createServer((request, response) => void answer(request, response))
 await listen(http)
 tellSupervisor({ type: 'ready', url: urlOf(http) })
 

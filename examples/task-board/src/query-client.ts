@@ -1,0 +1,32 @@
+import { QueryClient } from '@tanstack/react-query'
+import { ApiError } from './api.ts'
+import { demoSession } from './demo-session.ts'
+
+const isRefusal = (error: unknown) => error instanceof ApiError && !error.isTransient
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      staleTime: 10_000,
+      // A refusal stays a refusal; a server that is away comes back.
+      retry: (failures, error) => !isRefusal(error) && failures < 5,
+      retryDelay: (failures) => Math.min(4_000, 400 * 2 ** failures),
+    },
+    mutations: {
+      // Safe, because each write carries a key of its own: the server carries it out once.
+      retry: (failures, error) => !isRefusal(error) && failures < 8,
+      retryDelay: (failures) => Math.min(3_000, 400 * 2 ** failures),
+      // Being offline is shown by the retries; nothing waits for the browser's opinion of the network.
+      networkMode: 'always',
+    },
+  },
+})
+
+// What one person was allowed to see is not the next one's to see.
+let userId = demoSession.get()?.user.id
+demoSession.subscribe(() => {
+  const next = demoSession.get()?.user.id
+  if (next === userId) return
+  userId = next
+  queryClient.clear()
+})

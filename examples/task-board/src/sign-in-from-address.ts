@@ -1,0 +1,14 @@
+import { api } from './api.ts'
+import { demoSession } from './demo-session.ts'
+
+/** `?as=mina` signs in at once: for links in a README, and for tests. */
+export async function signInFromAddress(): Promise<void> {
+  const url = new URL(location.href)
+  const userId = url.searchParams.get('as')
+  if (userId === null) return
+  url.searchParams.delete('as')
+  history.replaceState(null, '', url)
+  if (demoSession.get()?.user.id === userId) return
+  // Whoever cannot be signed in this way gets the picker.
+  demoSession.set(await api.signIn(userId).catch(() => null))
+}
