@@ -45,6 +45,9 @@ export interface SessionOptions {
   readonly limits?: Partial<SessionLimits> | undefined
 }
 
+/** How often at most the machine is told that something arrived, in ms, unless a ping waits for it. */
+const HEARD_MS = 100
+
 export class Session {
   readonly #transport: Transport
   readonly #handlers: SessionHandlers
@@ -288,7 +291,9 @@ export class Session {
   }
 
   #received(raw: RawMessage): void {
-    this.#dispatch({ type: 'message' })
+    const { heardAt, probes } = this.#state
+    // Not for every frame of a burst: the heartbeat counts in seconds.
+    if (probes > 0 || this.#clock.now() - heardAt >= HEARD_MS) this.#dispatch({ type: 'message' })
     if (this.#config.isPlain) {
       try {
         this.#carryOut(this.#plain.receive(this.#transport.decode?.(raw)))

@@ -21,6 +21,8 @@ export class TopicStreams {
   /** Topics to ask for at the next flush: they share one message. */
   readonly #asks = new Set<string>()
   #cancelTimer: (() => void) | undefined
+  /** A deadline has changed: the timer is set anew at the next flush. */
+  #isTimerStale = false
 
   constructor(options: TopicStreamsOptions) {
     this.#options = options
@@ -40,6 +42,7 @@ export class TopicStreams {
     const dropped = [...this.#streams.keys()].filter((topic) => !topics.has(topic))
     const added = [...topics].filter((topic) => !this.#streams.has(topic))
     for (const topic of dropped) this.#streams.delete(topic)
+    this.#isTimerStale = true
     for (const topic of added) this.#streams.set(topic, newStream(topic))
     return { added, dropped }
   }
@@ -59,6 +62,7 @@ export class TopicStreams {
     const { clock, limits, carryOut } = this.#options
     const { stream, outputs } = advance(was, { ...input, now: clock.now() }, limits)
     this.#streams.set(topic, stream)
+    if (stream.dueAt !== was.dueAt) this.#isTimerStale = true
     for (const { type } of outputs) if (type === 'ask') this.#asks.add(topic)
     carryOut(outputs, topic, input.type === 'subscribed')
   }
@@ -81,12 +85,15 @@ export class TopicStreams {
     this.#asks.clear()
     while (topics.length > 0) send({ t: 'subscribe', topics: topics.splice(0, MAX_TOPICS_PER_MESSAGE) })
 
+    if (!this.#isTimerStale) return
+    this.#isTimerStale = false
     this.#cancelTimer?.()
     const dueAt = Math.min(...[...this.#streams.values()].map((stream) => stream.dueAt ?? Infinity))
     this.#cancelTimer =
       dueAt === Infinity
         ? undefined
         : clock.after(Math.max(0, dueAt - clock.now()), () => {
+            this.#isTimerStale = true // A timer may come a little early.
             this.feedAll(() => ({ type: 'timer' }))
           })
   }
