@@ -1,4 +1,5 @@
 import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../core/transport.ts'
+import type { ContractTest } from './event-log-contract.ts'
 
 /** One connection, seen from the server. */
 export interface ContractPeer {
@@ -24,9 +25,6 @@ export interface TransportHarness {
   refuse(): Promise<void>
   dispose(): Promise<void>
 }
-
-/** How a test is registered: `test` of vitest, jest or `node:test`. */
-export type ContractTest = (name: string, run: () => Promise<void>) => void
 
 /**
  * What the session relies on, for every transport that is dialled. A transport of your own passes it before it is

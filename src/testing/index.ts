@@ -1,0 +1,13 @@
+export {
+  eventLogContract,
+  type ContractLogOptions,
+  type ContractTest,
+  type CreateLog,
+} from './event-log-contract.ts'
+export {
+  createFakeTransport,
+  FakeConnection,
+  type FakeTransport,
+  type FakeTransportOptions,
+} from './fake-transport.ts'
+export { transportContract, type ContractPeer, type TransportHarness } from './transport-contract.ts'
