@@ -393,6 +393,7 @@ describe('signals', () => {
   it('dials once when a page comes from the back/forward cache, which signals twice', () => {
     const machine = new Machine().do(START).connect().after(60_000).do({ type: 'restored' })
     expect(machine.summary).toEqual(['connecting', 'hang-up', 'dial'])
+    expect(machine.state).toMatchObject({ attempt: 1, reason: 'lost' })
     expect(machine.do({ type: 'restored' }).summary).toEqual(['connecting'])
   })
 })

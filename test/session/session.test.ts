@@ -180,7 +180,7 @@ describe('the token', () => {
     expect(rig.transport.token).toHaveBeenCalledTimes(2)
   })
 
-  it('that comes too late is not used', async () => {
+  it('that comes too late is not used (L10)', async () => {
     const answers: ((token: string) => void)[] = []
     const rig = new Rig({ token: () => new Promise<string>((resolve) => answers.push(resolve)) })
     rig.session.start()
@@ -196,7 +196,7 @@ describe('the token', () => {
     expect(rig.server.sent).toEqual([{ t: 'hello', token: 'of this user' }])
   })
 
-  it('never stands in an error', async () => {
+  it('never stands in an error (L10)', async () => {
     const rig = new Rig({ token: () => 'canary' })
     rig.session.start()
     rig.server.open()

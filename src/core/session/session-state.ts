@@ -220,12 +220,17 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     if (isManaged) hangUp(1000)
   }
 
+  /** The connection is over. One that has settled begins the count anew. */
+  const leave = () => {
+    draft.reason = isLive ? 'lost' : 'unreachable'
+    if (!isLive || now - state.liveAt < limits.settleMs) return
+    draft.attempt = draft.step = 0
+    draft.refresh = 'none'
+  }
+
   /** The connection has ended: the server, or the network, has closed it with a code, or this side gave it up. */
   const lose = (code: number, isOurs = false) => {
-    if (isLive && now - state.liveAt >= limits.settleMs) {
-      draft.attempt = draft.step = 0
-      draft.refresh = 'none'
-    }
+    leave()
     const policy = closePolicy(code)
     const isExpired = policy === 'refresh-token'
     if (policy === 'final' || (isExpired && draft.refresh === 'asked')) {
@@ -236,7 +241,6 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       return
     }
     const isRefresh = isExpired && draft.refresh === 'none'
-    draft.reason = isLive ? 'lost' : 'unreachable'
     if (isRefresh) draft.refresh = 'asked'
     if (isManaged && !isOurs) return enter('waiting')
     if (isRefresh) return dial()
@@ -338,8 +342,10 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
         probe() // Rule 5.
         break
       }
-      if (isUp) hangUp(CloseCode.HeartbeatTimeout)
-      if (isLive) draft.reason = 'lost'
+      if (isUp) {
+        hangUp(CloseCode.HeartbeatTimeout)
+        leave()
+      }
       enter('offline')
       break
     case 'woken':
@@ -352,7 +358,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       // `resume` and `pageshow` come as a pair: the second finds the dial of the first.
       else if (isUp && now - state.dialedAt >= limits.retryBaseMs) {
         hangUp(CloseCode.HeartbeatTimeout)
-        if (isLive) draft.reason = 'lost'
+        leave()
         dial()
       }
   }

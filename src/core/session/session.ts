@@ -354,7 +354,8 @@ export class Session {
           break
         case 'resync':
           this.#tell(() => {
-            this.#handlers.onResync(output)
+            const { type: _, ...resync } = output
+            this.#handlers.onResync(resync)
           })
           break
         case 'ask': // Sent at the end of the frame.
