@@ -18,7 +18,7 @@ import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 import type { RealtimeEvent } from './core/event.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import { Session, type BridgeStatus, type SessionLimits } from './core/session/session.ts'
+import { Session, type BridgeStatus, type SessionLimits, type WakeSignals } from './core/session/session.ts'
 import type { Transport } from './core/transport.ts'
 
 /** Bounds and times. Each has a default; see `CacheLimits` and `SessionLimits`. */
@@ -50,6 +50,11 @@ export interface RealtimeQueryBridgeOptions<TTable extends EventTable> {
   readonly clock?: Clock | undefined
   /** For tests: numbers in [0, 1). @default Math.random */
   readonly random?: (() => number) | undefined
+  /**
+   * What tells of the network and of the page's visibility, where it is not a browser's window (React Native).
+   * @default the window's events; none where there is no window
+   */
+  readonly signals?: WakeSignals | undefined
   /** For tests: when a burst is flushed. @default requestAnimationFrame, or a timer in hidden tabs */
   readonly requestFrame?: RequestFrame | undefined
 }
@@ -133,6 +138,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       transport,
       clock,
       random,
+      signals: options.signals,
       limits,
       handlers: {
         onEvents: (received, isReplay) => {
@@ -153,9 +159,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     })
   }
 
-  /** Connects. Does nothing when started already. The React provider calls it. */
+  /**
+   * Connects. Does nothing when started already, unless the server has closed the session for good: then it tries
+   * again, with a new token. The React provider calls it.
+   */
   start(): void {
-    if (this.#isStarted) return
+    if (this.#isStarted) return this.#session.start()
     this.#isStarted = true
     this.#cache.start()
     this.#interest.attach(this.queryClient.getQueryCache())

@@ -23,7 +23,15 @@ export {
   type RegisteredTable,
 } from './core/routing/event-table.ts'
 export { resource } from './core/routing/resource.ts'
-export type { BridgeStatus, SessionLimits, SessionStatus, TopicState } from './core/session/session.ts'
+export type {
+  BridgeStatus,
+  SessionLimits,
+  SessionStatus,
+  StatusReason,
+  TopicState,
+  WakeSignal,
+  WakeSignals,
+} from './core/session/session.ts'
 export type {
   CloseInfo,
   DecodeMessage,

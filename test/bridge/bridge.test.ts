@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { invalidate, patch, remove, setData, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, mergeEvents, on } from '../../src/core/routing/event-table.ts'
+import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 import { createLiveClient, type LiveClient } from '../support/live-client.ts'
 import { createPushSource } from '../support/push-source.ts'
 
@@ -248,6 +249,26 @@ describe('RealtimeQueryBridge', () => {
     await pass(0)
     live.source.push({ type: 'row.saved', data: { id: 3, title: 'c' } })
     expect(live.data(['rows', 'list'])).toHaveLength(3)
+  })
+
+  it('tries again when it is started after the server has closed it for good', async () => {
+    const transport = createFakeTransport()
+    const bridge = new RealtimeQueryBridge({
+      queryClient: live.queryClient,
+      events,
+      transport,
+      onError: () => undefined,
+    })
+    bridge.start()
+    transport.connection.open()
+    transport.connection.end({ code: 4401 })
+    expect(bridge.status).toMatchObject({ status: 'closed', reason: 'unauthorized' })
+    await pass(600_000)
+    expect(transport.connections).toHaveLength(1)
+    bridge.start()
+    bridge.start()
+    expect(transport.connections).toHaveLength(2)
+    bridge.stop()
   })
 
   it.each([
