@@ -100,7 +100,7 @@ function place(placement: Placement): boolean {
   else {
     if (position !== undefined) draft.splice(position, 1)
     draft.splice(target, 0, row)
-    if (position === undefined && limit !== undefined && isFull(draft, limit)) draft.splice(limit, Infinity)
+    if (limit !== undefined && isFull(draft, limit + 1)) draft.splice(limit, Infinity)
   }
   return isKnown
 }
