@@ -21,8 +21,8 @@ const STAGES = [
 const CORE_PACKAGES = ['@tanstack/query-core', '@standard-schema/spec']
 
 /**
- * `target` may import `imports` (paths in src; itself included), and `packages` as values, `types` as types.
- * @type {{ target: string, imports: string[], packages?: string[], types?: string[] }[]}
+ * `target` may import `imports` (paths in src; itself included) and `packages`.
+ * @type {{ target: string, imports: string[], packages: string[] }[]}
  */
 const RULES = [
   ...GROUND.map((target) => ({ target, imports: GROUND, packages: [] })),
@@ -54,12 +54,14 @@ const RULES = [
     target: 'server',
     imports: [...GROUND, 'core/protocol', 'server'],
     packages: ['node:'],
-    types: ['ws'],
   },
 ]
 
-/** A transport has one peer, and no other transport may use it. */
-const TRANSPORT_PEERS = { 'transports/websocket.ts': ['partysocket', 'partysocket/ws'] }
+/** One optional peer for one file; no other file may use it. */
+const PEERS_OF_FILES = {
+  'transports/websocket.ts': ['partysocket/ws'],
+  'server/ws.ts': ['node:', 'ws'],
+}
 
 /** Nothing imports these, whatever else it may import. They import what they like. */
 const OUTSIDE = ['testing', 'devtools']
@@ -82,11 +84,10 @@ const otherThan = (packages) => {
 /**
  * @param {string} target
  * @param {string[]} packages
- * @param {string[]} types
  * @returns {import('eslint').Linter.Config}
  */
-function packageRule(target, packages, types) {
-  const message = `src/${target} may import only these packages: ${[...packages, ...types.map((name) => `${name} (types)`)].join(', ') || 'none'}.`
+function packageRule(target, packages) {
+  const message = `src/${target} may import only these packages: ${packages.join(', ') || 'none'}.`
   return {
     name: `boundaries/packages of ${target}`,
     files: filesOf(target),
@@ -94,10 +95,7 @@ function packageRule(target, packages, types) {
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
-          patterns: [
-            { regex: otherThan([...packages, ...types]), message },
-            ...types.map((name) => ({ regex: `^${escapeRegExp(name)}$`, message, allowTypeImports: true })),
-          ],
+          patterns: [{ regex: otherThan(packages), message }],
         },
       ],
     },
@@ -137,8 +135,8 @@ export const boundaries = [
       ],
     },
   },
-  ...RULES.map(({ target, packages = [], types = [] }) => packageRule(target, packages, types)),
-  ...Object.entries(TRANSPORT_PEERS).map(([target, packages]) => packageRule(target, packages, [])),
+  ...RULES.map(({ target, packages }) => packageRule(target, packages)),
+  ...Object.entries(PEERS_OF_FILES).map(([target, packages]) => packageRule(target, packages)),
   {
     name: 'boundaries/cache writes',
     files: ['src/**/*.{ts,tsx}'],

@@ -22,6 +22,7 @@ export default defineConfig({
   // The schema types are an interface to copy, not a package to install.
   dts: { resolve: ['@standard-schema/spec'] },
   external: [/^node:/],
+  removeNodeProtocol: false,
   async onSuccess() {
     for (const entry of CLIENT_ENTRIES) await raiseDirective(`dist/${entry}.cjs`)
   },

@@ -47,11 +47,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   'realtime-query-bridge/server': {
     file: 'server',
     names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
-    packages: ['node:buffer'],
+    packages: ['node:buffer', 'ws'],
   },
   'realtime-query-bridge/testing': {
     file: 'testing',
-    names: ['eventLogContract'],
+    names: ['FakeConnection', 'createFakeTransport', 'eventLogContract', 'transportContract'],
     packages: [],
   },
 }
@@ -77,7 +77,11 @@ function loads(file: string, seen = new Set<string>()): Set<string> {
   ].map((match) => match[1]!)
   for (const specifier of specifiers) {
     if (!specifier.startsWith('.')) packages.add(specifier)
-    else for (const name of loads(join(dirname(file), specifier), seen)) packages.add(name)
+    else {
+      const name = join(dirname(file), specifier)
+      const target = file.includes('.d.') ? name.replace(/\.(c?)js$/, '.d.$1ts') : name
+      for (const found of loads(target, seen)) packages.add(found)
+    }
   }
   return packages
 }
@@ -130,8 +134,8 @@ describe('the package', () => {
   it.each(['js', 'cjs'])('has each class and each context once (%s)', (extension) => {
     const files = readdirSync(DIST).filter((file) => file.endsWith(`.${extension}`))
     const made = files.flatMap((file) =>
-      [...read(file).matchAll(/\bclass (\w+)|\b(\w+) = [^;\n]*\bcreateContext\b/g)].map(
-        (match) => match[1] ?? match[2],
+      [...read(file).matchAll(/^(?:var|let|const) (\w+) = (?:class\b|.*\bcreateContext\b)/gm)].map(
+        (match) => match[1],
       ),
     )
     expect(made).toContain('RealtimeError')

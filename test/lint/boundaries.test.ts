@@ -93,7 +93,7 @@ describe('the packages of each folder', () => {
     ['src/bridge.ts', `import { useState } from 'react'`],
     ['src/index.ts', `export * from '@tanstack/query-core'`],
     ['src/react/x.tsx', `import { z } from 'zod'`],
-    ['src/transports/sse.ts', `import { WebSocket } from 'partysocket'`],
+    ['src/transports/sse.ts', `import { WebSocket } from 'partysocket/ws'`],
     ['src/transports/websocket.ts', `import { QueryClient } from '@tanstack/query-core'`],
     ['src/server/x.ts', `import { WebSocketServer } from 'ws'`],
     ['src/server/x.ts', `import type { QueryClient } from '@tanstack/query-core'`],
@@ -107,8 +107,8 @@ describe('the packages of each folder', () => {
     ['src/core/routing/x.ts', `import type { StandardSchemaV1 } from '@standard-schema/spec'`],
     ['src/react/x.tsx', `import { useState } from 'react'`],
     ['src/react/x.tsx', `import { useQueryClient } from '@tanstack/react-query'`],
-    ['src/transports/websocket.ts', `import { WebSocket } from 'partysocket'`],
-    ['src/server/x.ts', `import type { WebSocketServer } from 'ws'`],
+    ['src/transports/websocket.ts', `import { WebSocket } from 'partysocket/ws'`],
+    ['src/server/ws.ts', `import { WebSocketServer } from 'ws'`],
     ['src/server/x.ts', `import { randomUUID } from 'node:crypto'`],
   ])('%s allows %s', async (filePath, code) => {
     expect(await problemsOf(filePath, code)).toEqual([])
