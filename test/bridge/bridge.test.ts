@@ -251,6 +251,23 @@ describe('RealtimeQueryBridge', () => {
     expect(live.data(['rows', 'list'])).toHaveLength(3)
   })
 
+  it('leaves a query alone that another listener removes as soon as it is added', async () => {
+    const cache = live.queryClient.getQueryCache()
+    live.bridge.stop()
+    let removed: Query | undefined
+    const detach = cache.subscribe((event) => {
+      if (event.type !== 'added') return
+      removed = event.query
+      cache.remove(event.query)
+    })
+    live.bridge.start()
+    live.queryClient.setQueryData(['rows', 'list'], [])
+    detach()
+    await pass(0)
+    live.source.push({ type: 'row.saved', data: { id: 1, title: 'a' } })
+    expect(removed?.state.data).toEqual([])
+  })
+
   it('tries again when it is started after the server has closed it for good', async () => {
     const transport = createFakeTransport()
     const bridge = new RealtimeQueryBridge({

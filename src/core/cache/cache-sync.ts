@@ -272,6 +272,8 @@ export class CacheSync {
   #onCacheEvent(event: QueryCacheNotifyEvent): void {
     const { query } = event
     if (event.type === 'added') this.#added(query)
+    else if (event.type === 'observerOptionsUpdated')
+      this.#index.add(query) // It may have another hash function now.
     else if (event.type === 'removed') {
       this.#index.remove(query)
       this.#journal.close(query)
@@ -287,6 +289,8 @@ export class CacheSync {
   }
 
   #added(query: Query): void {
+    // A listener before ours may have removed it again: then 'removed' has come already.
+    if (this.#options.queryClient.getQueryCache().get(query.queryHash) !== query) return
     this.#index.add(query)
     if (query.state.fetchStatus !== 'idle') this.#journal.open(query, false)
   }
