@@ -161,15 +161,15 @@ describe('remove', () => {
 })
 
 const EVERY: [effect: Effect, isReplayable: boolean, words: string][] = [
-  [invalidate(['tasks']), true, 'invalidate ["tasks"], refetch active'],
-  [invalidate({ refetchType: 'none' }), true, 'invalidate every query, refetch none'],
-  [setData(['task', 1], task), true, 'set ["task",1]'],
-  [setData(['task', 1], task, { replace: true }), true, 'replace ["task",1]'],
-  [setData(['task', 1], keep), false, 'set ["task",1] by a function'],
-  [update({ queryKey: ['tasks'] }, keep), false, 'update ["tasks"] by a function'],
-  [upsert(['tasks'], task), true, 'upsert "t1" into ["tasks"]'],
-  [patch(['tasks'], 7, { title: 'b', rank: 1 }), true, 'patch title, rank of 7 in ["tasks"]'],
-  [remove(['tasks'], 't1'), true, 'remove "t1" from ["tasks"]'],
+  [invalidate(['tasks']), true, 'invalidate ["tasks"] (refetch active)'],
+  [invalidate({ refetchType: 'none' }), true, 'invalidate every query (refetch none)'],
+  [setData(['task', 1], task), true, 'setData ["task",1]'],
+  [setData(['task', 1], task, { replace: true }), true, 'setData ["task",1] (replace)'],
+  [setData(['task', 1], keep), false, 'setData ["task",1] (by a function)'],
+  [update({ queryKey: ['tasks'] }, keep), false, 'update ["tasks"] (by a function)'],
+  [upsert(['tasks'], task), true, 'upsert "t1" in ["tasks"]'],
+  [patch(['tasks'], 7, { title: 'b', rank: 1 }), true, 'patch 7 in ["tasks"] (title, rank)'],
+  [remove(['tasks'], 't1'), true, 'remove "t1" in ["tasks"]'],
   [drop(['task', 1n]), true, 'drop task,1'],
 ]
 

@@ -202,26 +202,16 @@ export function isReplayable(effect: Effect): boolean {
   return effect.kind !== 'update' && !(effect.kind === 'setData' && effect.updater !== undefined)
 }
 
-/** An effect in words, for devtools and logs: `upsert 7 into ["tasks"]`. */
+/** An effect in words, for devtools and logs: `upsert 7 in ["tasks"]`. */
 export function describeEffect(effect: Effect): string {
   const { queryKey } = effect.kind === 'setData' ? effect : effect.filters
-  const on = queryKey ? text(queryKey) : 'every query'
-  switch (effect.kind) {
-    case 'invalidate':
-      return `invalidate ${on}, refetch ${effect.refetchType}`
-    case 'setData':
-      return `${effect.replace ? 'replace' : 'set'} ${on}${effect.updater === undefined ? '' : ' by a function'}`
-    case 'update':
-      return `update ${on} by a function`
-    case 'upsert':
-      return `upsert ${text(effect.itemId)} into ${on}`
-    case 'patch':
-      return `patch ${Object.keys(effect.partial).join(', ')} of ${text(effect.itemId)} in ${on}`
-    case 'remove':
-      return `remove ${text(effect.itemId)} from ${on}`
-    case 'drop':
-      return `drop ${on}`
-  }
+  const words = [effect.kind, queryKey ? text(queryKey) : 'every query']
+  if ('itemId' in effect) words.splice(1, 0, text(effect.itemId), 'in')
+  if ('partial' in effect) words.push(`(${Object.keys(effect.partial).join(', ')})`)
+  if ('refetchType' in effect) words.push(`(refetch ${effect.refetchType})`)
+  if ('replace' in effect && effect.replace) words.push('(replace)')
+  if ('updater' in effect) words.push('(by a function)')
+  return words.join(' ')
 }
 
 export function isItemId(value: unknown): value is ItemId {
