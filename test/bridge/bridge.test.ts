@@ -1,4 +1,4 @@
-import { type QueryClient } from '@tanstack/query-core'
+import type { Query, QueryClient } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
@@ -147,7 +147,7 @@ describe('RealtimeQueryBridge', () => {
       ok: true,
       effects: [
         {
-          description: 'upsert 1 into ["rows","list"]',
+          description: 'upsert 1 in ["rows","list"]',
           queries: [
             { queryKey: ['rows', 'list'], action: 'patch' },
             { queryKey: ['rows', 'list', 'off screen'], action: 'patch' },
