@@ -1,6 +1,7 @@
-/** The REST API: an ordinary one, it knows nothing of realtime. */
+/** The REST API. After the commit of a write, two lines publish what it changed. */
 import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
+import type { RealtimeServer } from 'realtime-query-bridge/server'
 import { z } from 'zod'
 import { NewComment, NewTask, TaskFilters, TaskMove, TaskPatch, type TaskChange } from '../shared/model.ts'
 import { listActivity } from './activity.ts'
@@ -25,6 +26,7 @@ import { WriteQueue } from './writes.ts'
 export interface ApiOptions {
   readonly db: Database
   readonly sessionSecret: string
+  readonly realtime: RealtimeServer
 }
 
 type Env = { Variables: { userId: string } }
@@ -34,7 +36,7 @@ const ActivityQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(25),
 })
 
-export function createApi({ db, sessionSecret }: ApiOptions) {
+export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
   const writes = new WriteQueue(db)
   const api = new Hono<Env>()
 
@@ -85,27 +87,27 @@ export function createApi({ db, sessionSecret }: ApiOptions) {
 
   api.post('/boards/:boardId/tasks', async (c) => {
     const { boardId } = await openBoard(c)
-    return write(c, NewTask, (to, input) => createTask(to, boardId, input))
+    return write(c, 'task.created', NewTask, (to, input) => createTask(to, boardId, input))
   })
   api.patch('/tasks/:taskId', async (c) => {
     const { taskId } = await openTask(c)
-    return write(c, TaskPatch, (to, patch) => patchTask(to, taskId, patch))
+    return write(c, 'task.updated', TaskPatch, (to, patch) => patchTask(to, taskId, patch))
   })
   api.post('/tasks/:taskId/move', async (c) => {
     const { taskId } = await openTask(c)
-    return write(c, TaskMove, (to, move) => moveTask(to, taskId, move))
+    return write(c, 'task.updated', TaskMove, (to, move) => moveTask(to, taskId, move))
   })
   api.post('/tasks/:taskId/comments', async (c) => {
     const { taskId } = await openTask(c)
-    return write(c, NewComment, (to, { body }) => commentTask(to, taskId, body))
+    return write(c, 'task.updated', NewComment, (to, { body }) => commentTask(to, taskId, body))
   })
   api.delete('/tasks/:taskId', async (c) => {
     const { taskId } = await openTask(c)
-    return write(c, z.unknown(), (to) => deleteTask(to, taskId))
+    return write(c, 'task.deleted', z.unknown(), (to) => deleteTask(to, taskId))
   })
   api.post('/tasks/:taskId/restore', async (c) => {
     const { taskId } = await openTask(c)
-    return write(c, z.unknown(), (to) => restoreTask(to, taskId))
+    return write(c, 'task.created', z.unknown(), (to) => restoreTask(to, taskId))
   })
 
   async function openBoard(c: Context<Env, '/boards/:boardId/*'>) {
@@ -123,18 +125,25 @@ export function createApi({ db, sessionSecret }: ApiOptions) {
 
   async function write<TSchema extends z.ZodType>(
     c: Context<Env>,
+    type: 'task.created' | 'task.updated' | 'task.deleted',
     schema: TSchema,
     change: (write: Write, input: z.output<TSchema>) => Promise<TaskChange>,
   ) {
     const body = await readJson(c)
     const input = parse(schema, body)
+    const mutationId = c.req.header('Idempotency-Key')
     const outcome = await writes.run(
       {
         userId: c.var.userId,
-        idempotencyKey: c.req.header('Idempotency-Key'),
+        idempotencyKey: mutationId,
         request: `${c.req.method} ${c.req.path} ${JSON.stringify(body)}`,
       },
       async (to) => ({ status: c.req.method === 'POST' ? 201 : 200, body: await change(to, input) }),
+      async ({ body: data }) => {
+        const board = await getBoard(db, (data as TaskChange).task.boardId)
+        await realtime.publish(`board:${board.id}`, { type, data, mutationId })
+        await realtime.publish('boards', { type: 'board.updated', data: board, mutationId })
+      },
     )
     if (outcome.isRepeat) c.header('Idempotency-Replayed', 'true')
     return c.json(outcome.body as TaskChange, outcome.status)

@@ -1,12 +1,14 @@
-/** One process, one port: the REST API and the built user interface. */
+/** One process, one port: the REST API, the events, and the built user interface. */
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
+import { attachWebSocket } from 'realtime-query-bridge/server'
 import { createApi } from './api.ts'
 import { lockDataFolder } from './data-lock.ts'
 import { openDatabase, readSetting } from './database.ts'
+import { createRealtime } from './realtime.ts'
 import { devRoutes, tellSupervisor } from './supervised.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -16,7 +18,9 @@ const dataFolder = process.env['TASK_BOARD_DATA'] ?? join(root, '.data')
 
 const unlock = await lockDataFolder(dataFolder, 5_000)
 const db = await openDatabase(join(dataFolder, 'postgres'))
-const { api, drain } = createApi({ db, sessionSecret: await readSetting(db, 'session-secret') })
+const sessionSecret = await readSetting(db, 'session-secret')
+const realtime = createRealtime(db, sessionSecret)
+const { api, drain } = createApi({ db, sessionSecret, realtime })
 
 const app = new Hono()
 app.route('/api/dev', devRoutes())
@@ -26,6 +30,7 @@ app.get('*', serveStatic({ path: join(root, 'dist', 'index.html') })) // every o
 
 const answer = getRequestListener(app.fetch)
 const http = createServer((request, response) => void answer(request, response))
+attachWebSocket(realtime, http)
 await listen(http)
 tellSupervisor({ type: 'ready', url: urlOf(http) })
 
@@ -37,6 +42,7 @@ async function stop() {
   const closed = new Promise((resolve) => http.close(resolve))
   http.closeIdleConnections()
   await drain()
+  await realtime.close()
   setTimeout(() => http.closeAllConnections(), 500).unref()
   await closed
   await db.close()

@@ -1,4 +1,7 @@
-/** Every write goes through here, one after the other: run in a transaction, commit, answer. */
+/**
+ * Every write goes through here, one after the other: run in a transaction, commit, tell, answer. So events leave
+ * in the order of their commits, and never for something that was rolled back.
+ */
 import { createHash } from 'node:crypto'
 import type { Database } from './database.ts'
 import { ApiError } from './errors.ts'
@@ -31,10 +34,14 @@ export class WriteQueue {
     this.#db = db
   }
 
-  /** Runs `write` in a transaction when its turn comes. */
-  run(request: WriteRequest, write: (write: Write) => Promise<Answer>): Promise<Outcome> {
-    const turn = this.#last.then(() =>
-      this.#db.transaction(async (sql): Promise<Outcome> => {
+  /** Runs `write` in a transaction when its turn comes, and `committed` between its commit and the next write. */
+  run(
+    request: WriteRequest,
+    write: (write: Write) => Promise<Answer>,
+    committed: (answer: Answer) => Promise<void>,
+  ): Promise<Outcome> {
+    const turn = this.#last.then(async () => {
+      const outcome = await this.#db.transaction(async (sql): Promise<Outcome> => {
         const earlier = await findAnswer(sql, request)
         if (earlier !== undefined) return { ...earlier, isRepeat: true }
         const at = new Date()
@@ -50,8 +57,10 @@ export class WriteQueue {
           ])
         }
         return { ...answer, isRepeat: false }
-      }),
-    )
+      })
+      if (!outcome.isRepeat) await committed(outcome)
+      return outcome
+    })
     this.#last = turn.catch(() => undefined)
     return turn
   }

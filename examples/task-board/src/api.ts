@@ -10,7 +10,7 @@ import type {
   TaskPatch,
   User,
 } from '../shared/model.ts'
-import { demoSession, type DemoSession } from './demo-session.ts'
+import { demoSession, enterAs, type DemoSession } from './demo-session.ts'
 import { faultyFetch } from './network/faulty-fetch.ts'
 
 export class ApiError extends Error {
@@ -59,7 +59,7 @@ async function request<TAnswer>(path: string, options: RequestOptions = {}): Pro
   if (response.ok) return answer as TAnswer
   const { error } = (answer ?? {}) as { error?: { code: string; message: string } }
   // Our own token is no longer good: pick a person again.
-  if (response.status === 401) demoSession.set(null)
+  if (response.status === 401) enterAs(null)
   throw new ApiError(response.status, error?.code ?? 'unknown', error?.message ?? 'The server refused it.')
 }
 

@@ -14,17 +14,29 @@ const KEY = 'task-board.demo-session'
 
 export const demoSession = new Store<DemoSession | null>(load())
 
-demoSession.subscribe(() => {
-  const session = demoSession.get()
+/**
+ * Makes this window somebody else's, or nobody's. The page starts anew, so that nothing that one person was
+ * allowed to see is left for the next: no data, no connection, no write under way.
+ */
+export function enterAs(session: DemoSession | null): void {
+  write(session)
+  location.reload()
+}
+
+/** The same, before anything is shown. */
+export function beginAs(session: DemoSession | null): void {
+  write(session)
+  demoSession.set(session)
+}
+
+function write(session: DemoSession | null): void {
   if (session === null) sessionStorage.removeItem(KEY)
   else sessionStorage.setItem(KEY, JSON.stringify(session))
-})
-
-export const useDemoSession = () => useStore(demoSession)
+}
 
 /** The person in front of this window. Only for what is shown after signing in. */
 export function useMe(): User {
-  const session = useDemoSession()
+  const session = useStore(demoSession)
   if (session === null) throw new Error('Nobody is signed in')
   return session.user
 }

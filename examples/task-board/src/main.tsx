@@ -2,18 +2,28 @@ import '@fontsource-variable/inter'
 import './styles/tokens.css'
 import './styles/base.css'
 import { QueryClientProvider } from '@tanstack/react-query'
+import { RealtimeQueryProvider } from 'realtime-query-bridge/react'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
-import { signInFromAddress } from './sign-in-from-address.ts'
+import { demoSession } from './demo-session.ts'
 import { queryClient } from './query-client.ts'
+import { bridge } from './realtime.ts'
+import { SignIn } from './shell/sign-in.tsx'
+import { signInFromAddress } from './sign-in-from-address.ts'
 
 await signInFromAddress()
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    <QueryClientProvider client={queryClient}>
-      <App />
-    </QueryClientProvider>
+    {demoSession.get() === null ? (
+      <QueryClientProvider client={queryClient}>
+        <SignIn />
+      </QueryClientProvider>
+    ) : (
+      <RealtimeQueryProvider bridge={bridge}>
+        <App />
+      </RealtimeQueryProvider>
+    )}
   </StrictMode>,
 )

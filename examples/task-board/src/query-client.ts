@@ -1,6 +1,5 @@
 import { QueryClient } from '@tanstack/react-query'
 import { ApiError } from './api.ts'
-import { demoSession } from './demo-session.ts'
 
 const isRefusal = (error: unknown) => error instanceof ApiError && !error.isTransient
 
@@ -20,13 +19,4 @@ export const queryClient = new QueryClient({
       networkMode: 'always',
     },
   },
-})
-
-// What one person was allowed to see is not the next one's to see.
-let userId = demoSession.get()?.user.id
-demoSession.subscribe(() => {
-  const next = demoSession.get()?.user.id
-  if (next === userId) return
-  userId = next
-  queryClient.clear()
 })

@@ -1,7 +1,7 @@
 import { api } from './api.ts'
-import { demoSession } from './demo-session.ts'
+import { demoSession, beginAs } from './demo-session.ts'
 
-/** `?as=mina` signs in at once: for links in a README, and for tests. */
+/** `?as=mina` signs in at once, before anything is shown: for links in a README, and for tests. */
 export async function signInFromAddress(): Promise<void> {
   const url = new URL(location.href)
   const userId = url.searchParams.get('as')
@@ -10,5 +10,5 @@ export async function signInFromAddress(): Promise<void> {
   history.replaceState(null, '', url)
   if (demoSession.get()?.user.id === userId) return
   // Whoever cannot be signed in this way gets the picker.
-  demoSession.set(await api.signIn(userId).catch(() => null))
+  beginAs(await api.signIn(userId).catch(() => null))
 }

@@ -1,4 +1,5 @@
 import type { Board, User } from '../../shared/model.ts'
+import { ConnectionButton } from '../network/connection-button.tsx'
 import { RouteLink } from '../route-link.tsx'
 import { hrefOf, type Route, type View } from '../router.ts'
 import { Button, IconButton } from '../ui/controls.tsx'
@@ -47,6 +48,7 @@ export function BoardHeader({ board, route, openSidebar, compose }: BoardHeaderP
         ))}
       </nav>
       <div className={css.tools}>
+        <ConnectionButton />
         {compose !== undefined && (
           <Button look="primary" className={css.compose} onClick={compose} title="New task (C)">
             <PlusIcon size={14} /> <span>New task</span>

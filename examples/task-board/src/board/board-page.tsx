@@ -5,6 +5,7 @@ import { ActivityView } from '../activity/activity-view.tsx'
 import { ApiError } from '../api.ts'
 import { useMe } from '../demo-session.ts'
 import { taskListQuery, usersQuery } from '../queries.ts'
+import { useShowRemoteChanges } from '../remote-changes.ts'
 import { hrefOf, navigate, type Route } from '../router.ts'
 import { useShortcut } from '../shell/shortcuts.ts'
 import { TaskPanel } from '../task/task-panel.tsx'
@@ -55,6 +56,8 @@ export function BoardPage({ board, route, openSidebar }: BoardPageProps) {
       hrefOfTask: (taskId) => hrefOf({ ...route, taskId }),
     }
   }, [board, users.data, writes, list.data, pending, filters, route])
+
+  useShowRemoteChanges(scope.personById)
 
   const isForbidden = list.error instanceof ApiError && list.error.status === 403
   if (isForbidden)

@@ -17,6 +17,7 @@ import { useBoard } from './board-scope.ts'
 import { DueChip } from './due-chip.tsx'
 import { AssigneeMenu, PriorityMenu, useColumn, useStatusSection } from './field-menus.tsx'
 import { LabelChip } from './label-chip.tsx'
+import { RemoteLight } from './remote-light.tsx'
 import css from './task-card.module.css'
 import { TitleEditor } from './title-editor.tsx'
 
@@ -56,6 +57,7 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
       data-drop-after={isDropAfter || undefined}
       onPointerDown={(event) => pressTask(event, task)}
     >
+      <RemoteLight taskId={task.id} />
       <div className={css.top}>
         <span className={css.key}>{task.key === '' ? 'New' : task.key}</span>
         <span

@@ -12,6 +12,7 @@ import { useBoard } from './board-scope.ts'
 import { DueChip } from './due-chip.tsx'
 import { AssigneeMenu, PriorityMenu, StatusMenu } from './field-menus.tsx'
 import { LabelChip } from './label-chip.tsx'
+import { RemoteLight } from './remote-light.tsx'
 import { TaskMenu } from './task-card.tsx'
 import css from './task-list.module.css'
 import { TitleEditor } from './title-editor.tsx'
@@ -177,6 +178,7 @@ function TaskRow({ task, isOpen }: { task: Task; isOpen: boolean }) {
         />
       </td>
       <td>
+        <RemoteLight taskId={task.id} />
         <div className={css.main}>
           <span className={css.key}>{task.key === '' ? 'New' : task.key}</span>
           <StatusMenu

@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { api } from '../api.ts'
-import { demoSession, useMe } from '../demo-session.ts'
+import { enterAs, useMe } from '../demo-session.ts'
 import { usersQuery } from '../queries.ts'
 import { Avatar } from '../ui/avatar.tsx'
 import { SwitchIcon } from '../ui/icons.tsx'
@@ -14,7 +14,7 @@ export function ProfileMenu() {
   const users = useQuery(usersQuery())
   const signIn = useMutation({
     mutationFn: api.signIn,
-    onSuccess: (session) => demoSession.set(session),
+    onSuccess: enterAs,
     onError: (error) => showToast({ tone: 'error', text: error.message }),
   })
 
@@ -37,7 +37,7 @@ export function ProfileMenu() {
           })),
         },
         {
-          items: [{ key: 'leave', name: 'Leave', icon: <SwitchIcon />, run: () => demoSession.set(null) }],
+          items: [{ key: 'leave', name: 'Leave', icon: <SwitchIcon />, run: () => enterAs(null) }],
         },
       ]}
       trigger={(props) => (

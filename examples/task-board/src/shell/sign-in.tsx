@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { api } from '../api.ts'
-import { demoSession } from '../demo-session.ts'
+import { enterAs } from '../demo-session.ts'
 import { usersQuery } from '../queries.ts'
 import { Avatar } from '../ui/avatar.tsx'
 import { Bone, Failure, Skeleton } from '../ui/states.tsx'
@@ -10,7 +10,7 @@ import css from './sign-in.module.css'
 /** The picker in place of a sign-in: a demo has no passwords. */
 export function SignIn() {
   const users = useQuery(usersQuery())
-  const signIn = useMutation({ mutationFn: api.signIn, onSuccess: (session) => demoSession.set(session) })
+  const signIn = useMutation({ mutationFn: api.signIn, onSuccess: enterAs })
 
   return (
     <main className={css.page}>

@@ -1,0 +1,3 @@
+import { Store } from '../store.ts'
+
+export const isNetworkOpen = new Store(false)
