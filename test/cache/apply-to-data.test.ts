@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
+import type { ListLens } from '../../src/core/routing/effect.ts'
 import { patch, remove, setData, update, upsert } from '../../src/core/routing/effects.ts'
 import { foldEffects } from '../../src/core/cache/apply-effect.ts'
 import { fold } from '../support/fold.ts'
@@ -186,6 +187,27 @@ describe('many effects', () => {
       ],
       refetch: true,
       problems: [1, 2, 3, 4, 5].map((index) => ({ index, why: 'broken', cause })),
+    })
+  })
+
+  it('apply to the list as it was when a lens before them throws', () => {
+    const cause = new Error('no way back')
+    const broken: ListLens = {
+      get: (data: { open: unknown[] }) => data.open,
+      set: () => {
+        throw cause
+      },
+    }
+    const data = { open: [{ id: 1 }], n: 1 }
+    const effects = [
+      upsert([], { id: 2 }, { list: broken }),
+      remove([], 1, { list: broken }),
+      setData<typeof data>([], (old) => ({ ...old, n: 2 })),
+    ]
+    expect(fold(effects, data)).toEqual({
+      data: { open: [{ id: 1 }], n: 2 },
+      refetch: true,
+      problems: [{ index: 1, why: 'no way back', cause }],
     })
   })
 

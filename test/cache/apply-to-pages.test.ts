@@ -1,4 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { InfiniteQueryObserver, QueryClient } from '@tanstack/query-core'
+import { describe, expect, it, vi } from 'vitest'
+import { foldEffects } from '../../src/core/cache/apply-effect.ts'
 import type { ListLens } from '../../src/core/routing/effect.ts'
 import { patch, remove, upsert, type UpsertOptions } from '../../src/core/routing/effects.ts'
 import { fold, pagesBeyond } from '../support/fold.ts'
@@ -172,6 +174,28 @@ describe('an infinite list', () => {
       refetch: false,
       problems: [],
     })
+  })
+
+  it('learns of more pages from the options of a real query', async () => {
+    const client = new QueryClient()
+    const { pages } = feed()
+    const observer = new InfiniteQueryObserver(client, {
+      queryKey: ['tasks'],
+      queryFn: ({ pageParam }) => Promise.resolve(pages[pageParam] ?? []),
+      initialPageParam: 0,
+      getNextPageParam: (_, all) => (all.length < 2 ? all.length : undefined),
+    })
+    const query = observer.getCurrentQuery()
+    const unsubscribe = observer.subscribe(() => undefined)
+    await vi.waitFor(() => {
+      expect(observer.getCurrentResult().isSuccess).toBe(true)
+    })
+    const add = put(row('x', 99), { sort: byRank })
+    expect(shown(foldEffects([add], query.state.data, query).data)).toBe('ab')
+    await observer.fetchNextPage()
+    expect(shown(foldEffects([add], query.state.data, query).data)).toBe('ab|cdx')
+    unsubscribe()
+    client.clear()
   })
 
   it('takes rows out where they do not belong, wherever they are', () => {

@@ -46,32 +46,37 @@ export function foldEffects(
   let draft: ListDraft | undefined
   let refetch = false
 
-  const close = () => {
-    const closing = draft
-    draft = undefined // Also when a lens throws: its list is given up.
-    if (closing) current = closing.close()
-  }
-  const apply = (effect: PatchingEffect) => {
-    if (effect.kind === 'setData' || effect.kind === 'update') {
-      close()
-      current = rewrite(effect, current, context)
-      return
-    }
-    if (draft?.list !== effect.list) close()
-    if (typeof current !== 'object' || current === null) return
-    draft ??= ListDraft.open(current, effect.list)
-    if (draft === undefined) current = applyToDetail(effect, current)
-    else if (!applyToList(draft, effect, context)) refetch = true
-  }
-  for (let index = 0; index <= effects.length; index += 1) {
+  const attempt = (index: number, step: () => void) => {
     try {
-      const effect = effects[index]
-      if (effect) apply(effect)
-      else close()
+      step()
     } catch (cause) {
       problems.push({ index, why: cause instanceof Error ? cause.message : String(cause), cause })
     }
   }
+  /** Gives the open list back to the data, for what needs the data itself. */
+  const close = (index: number) => {
+    const closing = draft
+    draft = undefined // Also when its lens throws: the list is then as it was.
+    if (closing) {
+      attempt(index, () => {
+        current = closing.close()
+      })
+    }
+  }
+  effects.forEach((effect, index) => {
+    const isRewrite = effect.kind === 'setData' || effect.kind === 'update'
+    if (isRewrite || draft?.list !== effect.list) close(index - 1)
+    attempt(index, () => {
+      if (isRewrite) {
+        current = rewrite(effect, current, context)
+      } else if (typeof current === 'object' && current !== null) {
+        draft ??= ListDraft.open(current, effect.list)
+        if (draft === undefined) current = applyToDetail(effect, current)
+        else if (!applyToList(draft, effect, context)) refetch = true
+      }
+    })
+  })
+  close(effects.length - 1)
   return { data: current, refetch: refetch || problems.length > 0, problems }
 }
 
@@ -109,8 +114,7 @@ function applyToDetail(effect: RowEffect, data: object): unknown {
 
 function merge({ partial, id, itemId }: PatchEffect, row: unknown): unknown {
   const patched = { ...(row as object), ...partial }
-  if (id(patched) !== itemId)
-    throw new TypeError('the patch would change the id of the row. Leave the id out of it')
+  if (id(patched) !== itemId) throw new TypeError('the patch would change the id. Leave the id out of it')
   return replaceEqualDeep(row, patched)
 }
 
@@ -119,7 +123,6 @@ function rejectUnseenList(data: object): void {
   const values = Object.entries(isInfinite(data) ? (data.pages[0] ?? {}) : data)
   const name = values.find(([, value]) => Array.isArray(value))?.[0]
   if (name === undefined && !isInfinite(data)) return
-  throw new TypeError(
-    `the data is no list of rows. If they are in "${name}" pass { list: '${name}' }, else narrow the filters`,
-  )
+  const remedy = name === undefined ? '' : `: if its rows are in "${name}", pass { list: '${name}' }`
+  throw new TypeError(`the data is no list of rows${remedy}. Else narrow the filters`)
 }

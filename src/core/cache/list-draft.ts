@@ -13,7 +13,8 @@ type IdOf = (row: unknown) => ItemId
 
 /**
  * Where rows stand, by id, so that a burst does not read 10,000 rows again and again. It goes along from a list to
- * its changed copy. Which ids are there is exact; where they stand is a hint, off by no more rows than were put in or taken out since.
+ * its changed copy. Which ids are there is exact; where they stand is a hint, off by no more rows than were put in or
+ * taken out since.
  */
 interface ListIndex {
   readonly idOf: IdOf
