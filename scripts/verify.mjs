@@ -17,7 +17,7 @@ import { ensureChromium } from './ensure-chromium.mjs'
 
 /** @type {Part[]} */
 const PARTS = [
-  { name: 'build', run: ['tsup', '--silent'] }, // first: the example's types and lint are checked against the build
+  { name: 'build', run: ['npm', 'run', '--silent', 'build'] }, // first: the example's types and lint are checked against the build
   { name: 'format', run: ['prettier', '--check', '.'] },
   { name: 'lint', run: ['eslint', '.', '--max-warnings', '0'] },
   { name: 'types', run: ['tsc', '--project', '.'] },
@@ -47,8 +47,9 @@ if (unknown.length > 0) {
 
 /** @param {string[]} command */
 function succeeds(command) {
-  const [program = '', ...args] = command[0] === 'node' ? command : ['npx', '--no-install', ...command]
-  // Windows finds `npx` only by way of its shell.
+  const [program = '', ...args] =
+    command[0] === 'node' || command[0] === 'npm' ? command : ['npx', '--no-install', ...command]
+  // Windows finds `npx` and `npm` only by way of its shell.
   const { status, error } = spawnSync(program, args, {
     stdio: 'inherit',
     shell: process.platform === 'win32',

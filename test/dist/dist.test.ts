@@ -136,7 +136,7 @@ describe('the package', () => {
     const made = files.flatMap((file) =>
       [
         ...read(file).matchAll(
-          /^(?:var|let|const) (\w+) = (?:(?:\(_class\d* = )?class\b|.*\bcreateContext\b)/gm,
+          /^(?:var|let|const) (\w+) = (?:class\b|.*\bcreateContext\b)/gm,
         ),
       ].map((match) => match[1]),
     )
