@@ -11,18 +11,34 @@ export type { TopicsOfQuery } from './core/cache/topic-interest.ts'
 export { systemClock, type Clock } from './core/clock.ts'
 export { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 export type { Position, RealtimeEvent } from './core/event.ts'
-export type { Effect, ItemId, ListLens, PatchingEffect } from './core/routing/effect.ts'
-export { drop, invalidate, patch, remove, setData, update, upsert } from './core/routing/effects.ts'
+export type { Effect, ItemId, ItemVersion, ListLens, PatchingEffect } from './core/routing/effect.ts'
+export {
+  drop,
+  invalidate,
+  patch,
+  remove,
+  setData,
+  update,
+  upsert,
+  type EffectFilters,
+  type PatchOptions,
+  type RemoveOptions,
+  type UpsertOptions,
+} from './core/routing/effects.ts'
 export {
   defineEvents,
   mergeEvents,
   on,
   type EventMap,
+  type EventRule,
   type EventTable,
+  type HandlerResult,
+  type InferEvents,
   type Register,
   type RegisteredTable,
+  type Resolved,
 } from './core/routing/event-table.ts'
-export { resource } from './core/routing/resource.ts'
+export { resource, type ResourceOptions } from './core/routing/resource.ts'
 export type {
   BridgeStatus,
   SessionLimits,
