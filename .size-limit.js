@@ -22,6 +22,7 @@ const line = ({ name, files, limit, platform = 'neutral' }) => ({
     format: 'esm',
     platform,
     mainFields: ['module', 'main'],
+    logLevel: 'error',
   }),
 })
 

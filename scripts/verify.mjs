@@ -5,7 +5,7 @@
  * The last line counts tests; a part that fails without counting tests counts as one failure.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureChromium } from './ensure-chromium.mjs'
@@ -46,13 +46,11 @@ if (unknown.length > 0) {
 }
 
 /** @param {string[]} command */
-function succeeds(command) {
-  const [program = '', ...args] =
-    command[0] === 'node' || command[0] === 'npm' ? command : ['npx', '--no-install', ...command]
-  // Windows finds `npx` and `npm` only by way of its shell.
-  const { status, error } = spawnSync(program, args, {
+function succeeds([program = '', ...args]) {
+  const isOwn = existsSync(join('node_modules/.bin', program))
+  const { status, error } = spawnSync(isOwn ? join('node_modules/.bin', program) : program, args, {
     stdio: 'inherit',
-    shell: process.platform === 'win32',
+    shell: process.platform === 'win32', // what npm installs there starts only by way of a shell
   })
   if (error) console.error(error.message)
   return status === 0

@@ -134,11 +134,9 @@ describe('the package', () => {
   it.each(['js', 'cjs'])('has each class and each context once (%s)', (extension) => {
     const files = readdirSync(DIST).filter((file) => file.endsWith(`.${extension}`))
     const made = files.flatMap((file) =>
-      [
-        ...read(file).matchAll(
-          /^(?:var|let|const) (\w+) = (?:class\b|.*\bcreateContext\b)/gm,
-        ),
-      ].map((match) => match[1]),
+      [...read(file).matchAll(/^(?:var|let|const) (\w+) = (?:class\b|.*\bcreateContext\b)/gm)].map(
+        (match) => match[1],
+      ),
     )
     expect(made).toContain('RealtimeError')
     expect(made.filter((name, index) => made.indexOf(name) !== index)).toEqual([])
