@@ -44,7 +44,10 @@ export class RealtimeError extends Error {
     message: string,
     options: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
   ) {
-    super(`[realtime-query-bridge] ${message}`, options.cause === undefined ? undefined : { cause: options.cause })
+    super(
+      `[realtime-query-bridge] ${message}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    )
     this.code = code
     this.details = options.details
   }
