@@ -1,9 +1,10 @@
 /**
  * What makes effects. Each takes a query key (every query whose key begins with it) or TanStack's filters, checks
- * what it is given, and returns plain data.
+ * what it is given, and returns plain data. What an event's data may decide is checked always; what stands in the
+ * program is checked in development and tests alone.
  */
 import type { InvalidateQueryFilters, QueryFilters, QueryKey } from '@tanstack/query-core'
-import { RealtimeError } from '../errors.ts'
+import { check, checkListOptions, checkUpsertOptions } from './check-arguments.ts'
 import type {
   DropEffect,
   Effect,
@@ -85,14 +86,16 @@ export function setData(
   value: unknown,
   { replace = false }: { readonly replace?: boolean | undefined } = {},
 ): SetDataEffect {
-  check(Array.isArray(queryKey), 'setData', 'the key must be an array; of query options pass `.queryKey`')
+  if (process.env['NODE_ENV'] !== 'production') {
+    check(Array.isArray(queryKey), 'setData', 'the key must be an array; of query options pass `.queryKey`')
+    check(
+      !replace || typeof value !== 'function',
+      'setData',
+      '`replace` needs a value: what an updater makes of old data is not the whole truth',
+    )
+  }
   check(value !== undefined, 'setData', '`undefined` is no data; use drop(key) to remove a query')
   if (typeof value !== 'function') return { kind: 'setData', queryKey, value, replace }
-  check(
-    !replace,
-    'setData',
-    '`replace` needs a value: what an updater makes of old data is not the whole truth',
-  )
   return { kind: 'setData', queryKey, updater: value as (data: unknown) => unknown, replace }
 }
 
@@ -108,11 +111,9 @@ export function update<
   filters: TFilters,
   updater: (data: NoInfer<TInferred>, queryKey: QueryKey) => NoInfer<TInferred> | undefined,
 ): UpdateEffect {
-  check(
-    typeof updater === 'function',
-    'update',
-    'the updater must be a function; use setData to give a value',
-  )
+  if (process.env['NODE_ENV'] !== 'production') {
+    check(typeof updater === 'function', 'update', 'the updater must be a function; setData takes a value')
+  }
   return {
     kind: 'update',
     filters: toFilters('update', filters),
@@ -139,18 +140,11 @@ export function upsert(
   item: unknown,
   options: UpsertOptions<never> = {},
 ): UpsertEffect {
+  if (process.env['NODE_ENV'] !== 'production') checkUpsertOptions(options)
   const { where, sort, at = 'end', version } = options as UpsertOptions<unknown>
-  for (const [name, option] of Object.entries({ where, sort, version })) {
-    check(option === undefined || typeof option === 'function', 'upsert', `\`${name}\` must be a function`)
-  }
-  check(at === 'start' || at === 'end', 'upsert', "`at` must be 'start' or 'end'")
   const list = listOptions('upsert', options)
   const itemId = idOf(list.id, item)
-  check(
-    itemId !== undefined,
-    'upsert',
-    'the item has no id; pass { id: (item) => … } that gives a string or a number',
-  )
+  check(itemId !== undefined, 'upsert', 'the item has no id; pass { id: (item) => a string or a number }')
   return {
     kind: 'upsert',
     filters: toFilters('upsert', filters),
@@ -172,7 +166,7 @@ export function patch<TItem extends object>(
   options: PatchOptions<NoInfer<TItem>> = {},
 ): PatchEffect {
   check(isItemId(id), 'patch', 'the id must be a string or a number')
-  check(typeof partial === 'object' && partial !== null, 'patch', 'the fields to merge must be an object')
+  check(typeof partial === 'object' && partial, 'patch', 'the fields to merge must be an object')
   const { limit: _, ...list } = listOptions('patch', options)
   return { kind: 'patch', filters: toFilters('patch', filters), itemId: id, partial: { ...partial }, ...list }
 }
@@ -232,36 +226,21 @@ export function idOf(id: (item: unknown) => ItemId, item: unknown): ItemId | und
 export const defaultId = (item: unknown): ItemId => (item as { id: ItemId } | null | undefined)?.id as ItemId
 
 function listOptions(effect: string, options: RemoveOptions<never>) {
+  if (process.env['NODE_ENV'] !== 'production') checkListOptions(effect, options)
   const { id = defaultId, list, limit } = options as RemoveOptions<unknown>
-  check(typeof id === 'function', effect, '`id` must be a function that gives the id of a row')
-  check(
-    list === undefined ||
-      typeof list === 'string' ||
-      (typeof (list as ListLens | null)?.get === 'function' && typeof list.set === 'function'),
-    effect,
-    "`list` must be the name of a property, as { list: 'items' }, or a lens { get, set }",
-  )
-  check(
-    limit === undefined || (Number.isInteger(limit) && limit > 0),
-    effect,
-    '`limit` must be a whole number above 0; leave it out where a list has no limit',
-  )
   return { id, list, limit }
 }
 
+/** Always checked: what is no filter would match every query. */
 function toFilters(effect: string, filters: unknown): QueryFilters {
   if (Array.isArray(filters)) return { queryKey: filters }
-  const { queryKey } = (filters ?? {}) as QueryFilters
+  const { queryKey = [] } = (filters ?? {}) as QueryFilters
   check(
-    typeof filters === 'object' && filters !== null && (queryKey === undefined || Array.isArray(queryKey)),
+    typeof filters === 'object' && filters && Array.isArray(queryKey),
     effect,
-    "the first argument must be a query key, as ['tasks'], or filters, as { queryKey: ['tasks'], exact: true }",
+    "it takes a query key, as ['tasks'], or filters, as { queryKey: ['tasks'], exact: true }",
   )
   return filters
-}
-
-function check(isRight: boolean, effect: string, remedy: string): asserts isRight {
-  if (!isRight) throw new RealtimeError('usage', `${effect}: ${remedy}.`)
 }
 
 function text(value: unknown): string {

@@ -5,6 +5,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
+import { check } from './check-arguments.ts'
 import type { Effect } from './effect.ts'
 
 /** What a handler may return. Nothing, or an empty list: the event deliberately has no effect. */
@@ -72,14 +73,17 @@ export function on<TSchema extends StandardSchemaV1, TType extends string = stri
     event: RealtimeEvent<TType, StandardSchemaV1.InferOutput<TSchema>>,
   ) => HandlerResult,
 ): EventRule<TType, StandardSchemaV1.InferOutput<TSchema>> {
-  if (typeof (schema as Partial<StandardSchemaV1> | undefined)?.['~standard']?.validate !== 'function') {
-    throw new RealtimeError(
-      'usage',
-      'on: the first argument must be a Standard Schema (zod 3.24 or newer, valibot 1, arktype 2, …).',
+  if (process.env['NODE_ENV'] !== 'production') {
+    check(
+      typeof (schema as Partial<StandardSchemaV1> | undefined)?.['~standard']?.validate === 'function',
+      'on',
+      'the first argument must be a Standard Schema (zod 3.24 or newer, valibot 1, arktype 2, …)',
     )
-  }
-  if (typeof handle !== 'function') {
-    throw new RealtimeError('usage', 'on: the second argument must be a function (data, event) => effects.')
+    check(
+      typeof handle === 'function',
+      'on',
+      'the second argument must be a function (data, event) => effects',
+    )
   }
   return { schema, handle }
 }
@@ -96,15 +100,17 @@ export function on<TSchema extends StandardSchemaV1, TType extends string = stri
 export function defineEvents<TMap extends object>(table: {
   readonly [TType in keyof TMap]: EventRule<TType & string, TMap[TType]>
 }): EventTable<TMap> {
-  // A Map: `constructor` or `__proto__` on the wire must not find what every object has.
-  const rules = new Map<string, EventRule>()
-  for (const [type, rule] of Object.entries(table as Record<string, EventRule | undefined>)) {
-    if (typeof rule?.handle !== 'function') {
-      throw new RealtimeError('usage', `defineEvents: the row "${type}" must be made by on(schema, handler).`)
+  const rows = Object.entries(table as Record<string, EventRule>)
+  if (process.env['NODE_ENV'] !== 'production') {
+    for (const [type, rule] of rows as [string, Partial<EventRule> | null | undefined][]) {
+      check(
+        typeof rule?.handle === 'function',
+        'defineEvents',
+        `the row "${type}" must be made by on(schema, handler)`,
+      )
     }
-    rules.set(type, rule)
   }
-  return tableOf(rules)
+  return tableOf(rows)
 }
 
 /**
@@ -115,19 +121,15 @@ export function defineEvents<TMap extends object>(table: {
 export function mergeEvents<TTables extends readonly EventTable[]>(
   ...tables: TTables
 ): EventTable<MergedMap<TTables>> {
-  const rules = new Map<string, EventRule>()
-  for (const table of tables) {
-    for (const [type, rule] of table.rules) {
-      if (rules.has(type)) {
-        throw new RealtimeError(
-          'usage',
-          `mergeEvents: two tables have the type "${type}". Keep one of the rows.`,
-        )
-      }
-      rules.set(type, rule)
+  const rows = tables.flatMap(({ rules }) => [...rules])
+  if (process.env['NODE_ENV'] !== 'production') {
+    const types = new Set<string>()
+    for (const [type] of rows) {
+      check(!types.has(type), 'mergeEvents', `two tables have the type "${type}"; keep one of the rows`)
+      types.add(type)
     }
   }
-  return tableOf(rules)
+  return tableOf(rows)
 }
 
 type MergedMap<TTables extends readonly EventTable[]> = TTables extends readonly [
@@ -140,7 +142,9 @@ type MergedMap<TTables extends readonly EventTable[]> = TTables extends readonly
 /** An intersection written out, so that editors show it. */
 type Flat<TMap> = { [TType in keyof TMap]: TMap[TType] }
 
-function tableOf<TMap extends object>(rules: ReadonlyMap<string, EventRule>): EventTable<TMap> {
+function tableOf<TMap extends object>(rows: readonly (readonly [string, EventRule])[]): EventTable<TMap> {
+  // A Map: `constructor` or `__proto__` on the wire must not find what every object has.
+  const rules = new Map(rows)
   return {
     rules,
     types: [...rules.keys()],
@@ -154,54 +158,39 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
   const fail = (
     code: RealtimeErrorCode,
     message: string,
-    more: { cause?: unknown; issues?: unknown } = {},
+    { cause, issues }: { cause?: unknown; issues?: unknown } = {},
   ) => {
-    const { cause, ...details } = more
-    const error = new RealtimeError(code, `The event "${type}" ${message}`, {
-      cause,
-      details: { event, ...details },
-    })
+    const details = { event, issues }
+    const error = new RealtimeError(code, `The event "${type}" ${message}`, { cause, details })
     return { ok: false as const, error }
   }
   const rule = rules.get(type)
-  if (rule === undefined)
-    return fail('unknown-event', 'is not in the table: add a row for it, or do not send it.')
+  if (!rule) return fail('unknown-event', 'is not in the table: add a row for it, or do not send it.')
 
-  let data: unknown
+  let typed = event
   try {
     const checked = rule.schema['~standard'].validate(event.data)
     if (isPromise(checked)) {
-      return fail(
-        'invalid-data',
-        'has a schema that is async, or throws. Use one that validates at once: events must keep their order.',
-      )
+      return fail('invalid-data', 'has an async schema. Use one that validates at once, to keep the order.')
     }
     const { issues } = checked
-    if (issues !== undefined) {
-      const path = issues[0]?.path
-        ?.map((part) => String(typeof part === 'object' ? part.key : part))
-        .join('.')
-      return fail('invalid-data', `fails its schema${path ? ` at ${path}` : ''}: ${issues[0]?.message}`, {
-        issues,
-      })
+    if (issues) {
+      const [issue] = issues
+      const path = issue?.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+      const at = path ? ` at ${path}` : ''
+      return fail('invalid-data', `fails its schema${at}: ${issue?.message}`, { issues })
     }
-    data = checked.value
+    if (checked.value !== event.data) typed = { ...event, data: checked.value }
   } catch (cause) {
     return fail('invalid-data', `made its schema throw: ${String(cause)}`, { cause })
   }
 
   try {
-    const typed = data === event.data ? event : { ...event, data }
-    const result: unknown = rule.handle(data, typed)
-    const effects = (
-      result === undefined ? [] : Array.isArray(result) ? result : [result]
-    ) as readonly Effect[]
+    const result = rule.handle(typed.data, typed)
+    const effects = result === undefined ? [] : [result as Effect | Effect[]].flat()
     if (effects.every(isEffect)) return { ok: true, event: typed, effects }
     isPromise(result)
-    return fail(
-      'handler-failed',
-      'has a handler that returned something else. Return effects (what invalidate, upsert, … give) or nothing; no promise.',
-    )
+    return fail('handler-failed', 'has a handler that returned something else. Return effects, or nothing.')
   } catch (cause) {
     return fail('handler-failed', `made its handler throw: ${String(cause)}`, { cause })
   }

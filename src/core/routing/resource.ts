@@ -1,6 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { QueryKey } from '@tanstack/query-core'
-import { RealtimeError } from '../errors.ts'
+import { check } from './check-arguments.ts'
 import type { ItemId, ListLens } from './effect.ts'
 import { drop, idOf, defaultId, remove, upsert, type EffectFilters, type UpsertOptions } from './effects.ts'
 import { on, type EventRule } from './event-table.ts'
@@ -41,10 +41,11 @@ export function resource<const TName extends string, TSchema extends StandardSch
   options: ResourceOptions<TSchema>,
 ): ResourceRules<TName, StandardSchemaV1.InferOutput<TSchema>> {
   const { schema, list, detail, lens, ...rest } = options as unknown as ResourceOptions<StandardSchemaV1>
-  if (detail !== undefined && typeof detail !== 'function') {
-    throw new RealtimeError(
-      'usage',
-      "resource: `detail` must be a function, as (id) => ['tasks', 'detail', id].",
+  if (process.env['NODE_ENV'] !== 'production') {
+    check(
+      detail === undefined || typeof detail === 'function',
+      'resource',
+      "`detail` must be a function, as (id) => ['tasks', 'detail', id]",
     )
   }
   const id = rest.id ?? defaultId
