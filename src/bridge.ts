@@ -107,7 +107,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       clock = systemClock,
       random = Math.random,
     } = options
-    assertOneQueryCore(queryClient, QueryClient)
+    if (process.env['NODE_ENV'] !== 'production') assertOneQueryCore(queryClient, QueryClient)
     this.queryClient = queryClient
     this.events = events
     this.#options = options
@@ -122,7 +122,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       limits: { ...CACHE_LIMITS, ...limits },
       onError: report,
       onApplied: (batch) => {
-        for (const { event } of batch) this.#tell(event)
+        for (const { event } of batch) this.#call(this.#handlers.get(event.type), event.data, event)
       },
     })
     this.#interest = new TopicInterest({
@@ -149,10 +149,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
           this.#cache.resync((query) => this.#interest.keepsLive(query, topic), quietMs)
         },
         onStatus: (status) => {
-          for (const listener of [...this.#statusListeners])
-            this.#call(() => {
-              listener(status)
-            })
+          this.#call(this.#statusListeners, status)
         },
         onError: report,
       },
@@ -207,18 +204,16 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     type: TType,
     handler: (data: EventMap<TTable>[TType], event: RealtimeEvent<TType, EventMap<TTable>[TType]>) => void,
   ): () => void {
-    if (!this.events.has(type)) {
-      throw new RealtimeError(
-        'usage',
-        `No event "${type}" in the table. It has: ${this.events.types.join(', ')}.`,
-      )
+    if (process.env['NODE_ENV'] !== 'production' && !this.events.has(type)) {
+      const types = this.events.types.join(', ')
+      throw new RealtimeError('usage', `No event "${type}" in the table. It has: ${types}.`)
     }
     // The table checks data against the schema of `type` before a handler sees it.
     const own: AnyHandler = (data, event) => {
       handler(data as EventMap<TTable>[TType], event as RealtimeEvent<TType, EventMap<TTable>[TType]>)
     }
     let handlers = this.#handlers.get(type)
-    if (handlers === undefined) this.#handlers.set(type, (handlers = new Set()))
+    if (!handlers) this.#handlers.set(type, (handlers = new Set()))
     handlers.add(own)
     return () => {
       handlers.delete(own)
@@ -250,34 +245,29 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
       else this.#report(resolved.error)
     }
-    if (routed.length > 0) this.#cache.push(routed)
+    if (routed.length) this.#cache.push(routed)
   }
 
-  #tell(event: RealtimeEvent): void {
-    for (const handler of [...(this.#handlers.get(event.type) ?? [])]) {
-      this.#call(() => {
-        handler(event.data, event)
-      })
-    }
-  }
-
-  /** Runs code of the app: what it throws is reported, and the others still run. */
-  #call(callback: () => void): void {
-    try {
-      callback()
-    } catch (cause) {
-      this.#report(
-        new RealtimeError('listener-failed', 'A listener threw. Catch inside it what it can throw.', {
-          cause,
-        }),
-      )
+  /** Runs code of the app: what one throws is reported, and the others still run. */
+  #call<TArgs extends unknown[]>(
+    listeners: ReadonlySet<(...args: TArgs) => void> | undefined,
+    ...args: TArgs
+  ): void {
+    for (const listener of [...(listeners ?? [])]) {
+      try {
+        listener(...args)
+      } catch (cause) {
+        this.#report(
+          new RealtimeError('listener-failed', 'A listener threw. Catch what it throws.', { cause }),
+        )
+      }
     }
   }
 
   #report(error: RealtimeError): void {
     this.#errors[error.code] = (this.#errors[error.code] ?? 0) + 1
     const { onError } = this.#options
-    if (onError === undefined) {
+    if (!onError) {
       if (process.env['NODE_ENV'] !== 'production') console.warn(error)
       return
     }

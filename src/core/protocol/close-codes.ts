@@ -2,15 +2,21 @@
  * WebSocket close codes of `rqb.v1`, and what a client does after each. Codes in 4400 to 4499 tell the reason;
  * the policy for the standard codes (1000 to 1015) is here too, so that it stands in one table.
  */
+
+/** The codes that a client names are constants of their own, so that its bundle carries no other name. */
+export const UNAUTHORIZED = 4401
+export const FORBIDDEN = 4403
+export const HEARTBEAT_TIMEOUT = 4900
+
 export const CloseCode = {
   /** The client has done something the protocol does not allow. */
   BadRequest: 4400,
   /** No credential, or one that is not accepted. */
-  Unauthorized: 4401,
+  Unauthorized: UNAUTHORIZED,
   /** The credential was good and is now too old: connect again with a new one. */
   TokenExpired: 4402,
   /** Known, and not allowed here. */
-  Forbidden: 4403,
+  Forbidden: FORBIDDEN,
   /** `hello` did not come in time. */
   HelloTimeout: 4408,
   /** The client did not read fast enough; it may connect again and resync. */
@@ -20,7 +26,7 @@ export const CloseCode = {
   /** The server has a fault of its own. */
   ServerError: 4500,
   /** Sent by the client: nothing came within the heartbeat's deadline. */
-  HeartbeatTimeout: 4900,
+  HeartbeatTimeout: HEARTBEAT_TIMEOUT,
 } as const
 
 /**
@@ -31,27 +37,25 @@ export const CloseCode = {
  */
 export type ClosePolicy = 'final' | 'refresh-token' | 'retry' | 'retry-slow'
 
-const POLICY: ReadonlyMap<number, ClosePolicy> = new Map([
-  [CloseCode.BadRequest, 'final'],
-  [CloseCode.Unauthorized, 'final'],
-  [CloseCode.TokenExpired, 'refresh-token'],
-  [CloseCode.Forbidden, 'final'],
-  [CloseCode.HelloTimeout, 'retry'],
-  [CloseCode.SlowConsumer, 'retry'],
-  [CloseCode.LimitExceeded, 'retry-slow'],
-  [CloseCode.ServerError, 'retry'],
-  [CloseCode.HeartbeatTimeout, 'retry'],
-  // RFC 6455, section 7.4.1. What a server refuses in principle will be refused again.
-  [1002, 'final'], // protocol error
-  [1003, 'final'], // unsupported data
-  [1007, 'final'], // invalid payload
-  [1008, 'final'], // policy violation
-  [1009, 'retry-slow'], // message too big: the same one would be refused again, others would not
-  [1010, 'final'], // mandatory extension
-  [1013, 'retry-slow'], // try again later
-])
-
-/** What to do after a close with `code`. Every code that is not in the table is `retry`: networks fail. */
+/** What to do after a close with `code`. Every code that is not named is `retry`: networks fail. */
 export function closePolicy(code: number): ClosePolicy {
-  return POLICY.get(code) ?? 'retry'
+  switch (code) {
+    case 4400: // bad request
+    case UNAUTHORIZED:
+    case FORBIDDEN:
+    case 1002: // protocol error, and so on: RFC 6455, section 7.4.1. What is refused in principle stays refused
+    case 1003: // unsupported data
+    case 1007: // invalid payload
+    case 1008: // policy violation
+    case 1010: // mandatory extension
+      return 'final'
+    case 4402: // token expired
+      return 'refresh-token'
+    case 4429: // limit exceeded
+    case 1009: // message too big: the same one would be refused again, others would not
+    case 1013: // try again later
+      return 'retry-slow'
+    default:
+      return 'retry'
+  }
 }

@@ -30,7 +30,7 @@
  * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
  *    unread. The connection gets one more ping before it is given up.
  */
-import { CloseCode, closePolicy } from '../protocol/close-codes.ts'
+import { closePolicy, FORBIDDEN, HEARTBEAT_TIMEOUT, UNAUTHORIZED } from '../protocol/close-codes.ts'
 import type { ResyncOutcome } from '../protocol/messages.ts'
 import { retryDelayMs } from './backoff.ts'
 import type { SessionLimits } from './limits.ts'
@@ -234,8 +234,8 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     const policy = closePolicy(code)
     const isExpired = policy === 'refresh-token'
     if (policy === 'final' || (isExpired && draft.refresh === 'asked')) {
-      const isUnknown = isExpired || code === CloseCode.Unauthorized
-      close(isUnknown ? 'unauthorized' : code === CloseCode.Forbidden ? 'forbidden' : 'rejected')
+      const isUnknown = isExpired || code === UNAUTHORIZED
+      close(isUnknown ? 'unauthorized' : code === FORBIDDEN ? 'forbidden' : 'rejected')
       const message = `The server ended the session for good (${code}). Put right what it refuses, then call start().`
       commands.push({ type: 'report', code: 'unauthorized', message })
       return
@@ -256,8 +256,8 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
 
   /** This side ends the connection. */
   const giveUp = () => {
-    hangUp(CloseCode.HeartbeatTimeout)
-    lose(CloseCode.HeartbeatTimeout, true)
+    hangUp(HEARTBEAT_TIMEOUT)
+    lose(HEARTBEAT_TIMEOUT, true)
   }
 
   const onTimer = (timerAt: number) => {
@@ -343,7 +343,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
         break
       }
       if (isUp) {
-        hangUp(CloseCode.HeartbeatTimeout)
+        hangUp(HEARTBEAT_TIMEOUT)
         leave()
       }
       enter('offline')
@@ -357,7 +357,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       else if (status === 'waiting') dialBy(now)
       // `resume` and `pageshow` come as a pair: the second finds the dial of the first.
       else if (isUp && now - state.dialedAt >= limits.retryBaseMs) {
-        hangUp(CloseCode.HeartbeatTimeout)
+        hangUp(HEARTBEAT_TIMEOUT)
         leave()
         dial()
       }
