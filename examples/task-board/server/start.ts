@@ -3,7 +3,7 @@
  * ends: by itself, killed, or asked to by the network panel.
  */
 import { fork, type ChildProcess } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { build } from 'vite'
@@ -19,7 +19,10 @@ let child: ChildProcess | undefined
 
 if (isUiOutdated()) {
   console.log('Building the user interface…')
+  const startedAt = new Date()
   await build({ root, logLevel: 'warn' })
+  // What is changed while it builds is newer than what was built.
+  utimesSync(join(root, 'dist', 'index.html'), startedAt, startedAt)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -40,6 +40,7 @@ export function BoardHeader({ board, route, openSidebar, compose }: BoardHeaderP
           <RouteLink
             key={view}
             className={css.view}
+            title={name}
             href={hrefOf({ ...route, view })}
             aria-current={route.view === view ? 'page' : undefined}
           >

@@ -135,7 +135,12 @@ export function LabelsMenu({ task, trigger }: FieldMenuProps) {
           })),
         },
       ]}
-      trigger={(props) => trigger({ ...props, 'aria-label': `Labels of ${task.key}` })}
+      trigger={(props) =>
+        trigger({
+          ...props,
+          'aria-label': `Labels of ${task.key}: ${task.labels.map((label) => LABEL_NAMES[label]).join(' ')}`,
+        })
+      }
     />
   )
 }

@@ -195,11 +195,13 @@ function Log() {
       {entries.length === 0 ? (
         <p className={css.quiet}>Quiet so far. Move a task in another window.</p>
       ) : (
-        <ol className={css.entries} role="log" aria-label="What happened" aria-live="off" tabIndex={0}>
-          {entries.map((entry) => (
-            <Line key={entry.id} entry={entry} />
-          ))}
-        </ol>
+        <div className={css.entries} role="log" aria-label="What happened" aria-live="off" tabIndex={0}>
+          <ol>
+            {entries.map((entry) => (
+              <Line key={entry.id} entry={entry} />
+            ))}
+          </ol>
+        </div>
       )}
     </div>
   )

@@ -186,7 +186,7 @@ function TaskDetails({ task }: { task: Task }) {
         save={(text) => writes.patch(task, { description: text })}
       />
       <section className={css.activity} aria-label="Activity">
-        <h3 className={css.heading}>Activity</h3>
+        <h2 className={css.heading}>Activity</h2>
         <CommentForm send={(body) => writes.comment(task, body)} />
         <ActivityFeed boardId={board.id} taskId={task.id} />
       </section>
@@ -202,7 +202,6 @@ function DueField({ task }: { task: Task }) {
     <span className={css.dueField}>
       <button
         className={css.field}
-        aria-label={task.dueOn === null ? 'Set a due date' : `Due ${task.dueOn}. Change`}
         onClick={() => {
           setIsOpen(true)
           // The browser's own calendar, where it can be opened from a script.

@@ -7,7 +7,7 @@ interface AvatarProps {
   readonly size?: 'small' | 'medium' | 'large'
 }
 
-/** A person's initials; an empty place for nobody. Its name is told by the text or label beside it. */
+/** A person's initials, as a picture; an empty place for nobody. The name is told by the text or label beside it. */
 export function Avatar({ user, size = 'medium' }: AvatarProps) {
   if (user === undefined) {
     return (
@@ -17,13 +17,17 @@ export function Avatar({ user, size = 'medium' }: AvatarProps) {
     )
   }
   return (
-    <span className={css.avatar} data-size={size} style={{ background: user.color }} aria-hidden="true">
-      {initials(user.name)}
-    </span>
+    <span
+      className={css.avatar}
+      data-size={size}
+      data-initials={initials(user.name)}
+      style={{ background: user.color }}
+      aria-hidden="true"
+    />
   )
 }
 
-export function initials(name: string): string {
+function initials(name: string): string {
   return name
     .split(' ')
     .map((part) => part.charAt(0))

@@ -44,8 +44,6 @@ export const MoreIcon = draw(
     <circle cx="12.75" cy="8" r="1.25" />
   </g>,
 )
-export const ChevronIcon = draw(<path d="m4.5 6.5 3.5 3.5 3.5-3.5" />)
-export const BackIcon = draw(<path d="M9.5 4 5.5 8l4 4" />)
 export const MenuIcon = draw(<path d="M2.5 4.5h11M2.5 8h11M2.5 11.5h7" />)
 export const LockIcon = draw(
   <>
