@@ -19,6 +19,7 @@ const line = ({ name, files, limit, platform = 'neutral' }) => ({
     },
     // size-limit would leave out every peer dependency.
     external: HOST,
+    define: { 'process.env.NODE_ENV': '"production"' },
     format: 'esm',
     platform,
     mainFields: ['module', 'main'],

@@ -20,4 +20,6 @@ export default defineConfig({
   dts: { resolve: ['@standard-schema/spec'] },
   external: [/^node:/],
   removeNodeProtocol: false,
+  // Not `process.env["NODE_ENV"]`, as the compiler wants it in the source: not every bundler replaces that.
+  define: { 'process.env.NODE_ENV': 'process.env.NODE_ENV' },
 })

@@ -142,6 +142,13 @@ describe('the package', () => {
     expect(made.filter((name, index) => made.indexOf(name) !== index)).toEqual([])
   })
 
+  it.each(['js', 'cjs'])('asks of `process` only what bundlers replace (%s)', (extension) => {
+    const asked = readdirSync(DIST)
+      .filter((file) => file.endsWith(`.${extension}`))
+      .flatMap((file) => [...read(file).matchAll(/\bprocess\b[^\s;)]*/g)].map((match) => match[0]))
+    expect([...new Set(asked)]).toEqual(['process.env.NODE_ENV'])
+  })
+
   it('needs no schema library for its types', () => {
     const declarations = readdirSync(DIST).filter((file) => /\.d\.c?ts$/.test(file))
     const imported = declarations.flatMap((file) => [...loads(file)])
