@@ -1,8 +1,9 @@
 import { QueryClientProvider } from '@tanstack/react-query'
-import { useEffect, useLayoutEffect, type ReactNode } from 'react'
+import type { ReactNode } from 'react'
 import type { RealtimeQueryBridge } from '../bridge.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { BridgeContext } from './bridge-context.ts'
+import { useEarlyEffect } from './use-early-effect.ts'
 
 /** How many mounted providers use a bridge. */
 const users = new WeakMap<RealtimeQueryBridge<EventTable>, number>()
@@ -18,10 +19,6 @@ function retain(bridge: RealtimeQueryBridge<EventTable>): () => void {
     })
   }
 }
-
-// A layout effect comes before the effects in which useQuery starts its fetches, so the bridge sees each of them
-// begin. On the server neither runs, and useLayoutEffect warns in React 18.
-const useEarlyEffect = typeof document === 'undefined' ? useEffect : useLayoutEffect
 
 export interface RealtimeQueryProviderProps<TTable extends EventTable> {
   /** Made once, outside of components: a new bridge means a new connection. */
@@ -39,6 +36,7 @@ export function RealtimeQueryProvider<TTable extends EventTable>({
 }: RealtimeQueryProviderProps<TTable>): ReactNode {
   // Hooks find the table's type again through `Register`, so the context need not carry it.
   const anyBridge = bridge as unknown as RealtimeQueryBridge<EventTable>
+  // The bridge sees every fetch of the tree begin.
   useEarlyEffect(() => retain(anyBridge), [anyBridge])
   return (
     <BridgeContext.Provider value={anyBridge}>

@@ -1,7 +1,8 @@
-import { useEffect, useLayoutEffect, useRef } from 'react'
+import { useEffect, useRef } from 'react'
 import type { RealtimeEvent } from '../core/event.ts'
 import type { EventMap, EventTable, RegisteredTable } from '../core/routing/event-table.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
+import { useEarlyEffect } from './use-early-effect.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'
 
 /**
@@ -21,7 +22,7 @@ export function useRealtimeEvent<
 ): void {
   const bridge = useRealtimeBridge<TTable>(options.bridge)
   const latest = useRef(handler)
-  useBeforeEvents(() => {
+  useEarlyEffect(() => {
     latest.current = handler
   })
   useEffect(
@@ -32,5 +33,3 @@ export function useRealtimeEvent<
     [bridge, type],
   )
 }
-
-const useBeforeEvents = typeof document === 'undefined' ? useEffect : useLayoutEffect

@@ -10,34 +10,80 @@ export interface EffectContext {
   readonly options?: object | undefined
 }
 
-/** What an item is put into, and what it takes the place of. */
-interface Placement {
-  readonly draft: ListDraft
-  readonly effect: UpsertEffect
-  readonly context: EffectContext
-  readonly row: unknown
-  readonly old: unknown
-  /** Where the old row is. Absent: the item is new to the list. */
-  readonly position: number | undefined
-}
-
 /**
  * Puts an item into a list as the server would show it. False: that cannot be known here. The list is then changed
  * as far as it is known, and has to be fetched.
  */
 export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: EffectContext): boolean {
-  const { item, itemId, id, where } = effect
-  const found = draft.find(itemId, id)
+  const { item, id, where, sort, at, limit } = effect
+  const { queryKey } = context
+  const { infinite } = draft
+  const found = draft.find(effect.itemId, id)
   const [position, ...copies] = found
-  const old = position === undefined ? undefined : draft.rows[position]
-  if (position !== undefined && isOutdated(effect, old)) return true
-  const belongs = where ? where(item, context.queryKey) : true
+  const isNew = position === undefined
+  const old = isNew ? undefined : draft.rows[position]
+  if (!isNew && isOutdated(effect, old)) return true
+  const belongs = where ? where(item, queryKey) : true
   if (belongs === undefined) return false
-  if (!belongs) return removeFromList(draft, found, effect.limit)
+  if (!belongs) return removeFromList(draft, found, limit)
   // Pages by offset overlap when rows come and go between their fetches. One copy of a row is enough.
   removeFromList(draft, copies, undefined)
-  const row = position === undefined ? item : replaceEqualDeep(old, item)
-  return row === old || place({ draft, effect, context, row, old, position })
+  const row = isNew ? item : replaceEqualDeep(old, item)
+  if (row === old) return true
+
+  const { rows } = draft
+  const last = rows.length - 1
+  /** Above 0: the item sorts after the row at `index`. Without a `sort` it comes after all. */
+  const compare = (index: number) => (sort ? sort(row, rows[index], queryKey) : 1)
+  /**
+   * Whether the item stands inside of what is loaded, at one of its ends; `undefined`: that is not known. With more
+   * rows beyond the end, only what sorts before the last one there is certainly inside.
+   */
+  const isInside = (side: 'start' | 'end') => {
+    const isEnd = side === 'end'
+    const hasMore = infinite ? hasMorePages(infinite, isEnd, context) : isEnd && isFull(draft, limit)
+    if (hasMore === false) return true
+    const edge = isEnd ? last : 0
+    const order = sort && last < 0 ? 0 : sort && !isEnd ? -compare(edge) : compare(edge)
+    if (order < 0 || (order === 0 && edge === position)) return true
+    return hasMore && order > 0 ? false : undefined
+  }
+  const standings = (sort ? (['start', 'end'] as const) : isNew ? [at] : []).map(isInside)
+  if (standings.includes(false) && (isNew || infinite)) {
+    // A row that moves out comes back with the page that it is on now.
+    if (!isNew) draft.splice(position, 1)
+    return true
+  }
+  const isKnown = standings.every(Boolean)
+  if (isNew) {
+    if (!isKnown) return false
+    if (last >= 0 && idOf(id, rows[0]) === undefined) {
+      throw new TypeError('its rows have no id. Narrow the filters, or pass { id: (item) => … }')
+    }
+  }
+
+  let target = position ?? (at === 'start' ? 0 : last + 1)
+  const fits =
+    !isNew &&
+    (position === 0 || compare(position - 1) >= 0) &&
+    (position === last || compare(position + 1) <= 0)
+  if (sort && !fits) {
+    // Behind the rows that sort equal.
+    let low = 0
+    for (let high = last + 1; low < high;) {
+      const middle = (low + high) >>> 1
+      if (compare(middle) >= 0) low = middle + 1
+      else high = middle
+    }
+    target = low > (position ?? last + 1) ? low - 1 : low
+  }
+  if (target === position) draft.splice(target, 1, row)
+  else {
+    if (!isNew) draft.splice(position, 1)
+    draft.splice(target, 0, row)
+    if (limit !== undefined && isFull(draft, limit + 1)) draft.splice(limit, Infinity)
+  }
+  return isKnown
 }
 
 /** Takes rows out. False: the list was full, so a row that is not known here moves up into it. */
@@ -58,86 +104,21 @@ export function isOutdated({ version, item }: UpsertEffect, cached: unknown): bo
   return ours !== undefined && theirs !== undefined && ours < theirs
 }
 
-function place(placement: Placement): boolean {
-  const { draft, effect, context, row, position } = placement
-  const { sort, limit } = effect
-  const { rows } = draft
-  const sides = sort ? (['start', 'end'] as const) : position === undefined ? [effect.at] : []
-  const standings = sides.map((side) => standing(placement, side))
-  if (standings.includes('outside') && (position === undefined || draft.infinite)) {
-    // A row that moves out comes back with the page that it is on now.
-    if (position !== undefined) draft.splice(position, 1)
-    return true
-  }
-  const isKnown = standings.every((one) => one === 'inside')
-  if (position === undefined) {
-    if (!isKnown) return false
-    if (rows.length > 0 && idOf(effect.id, rows[0]) === undefined) {
-      throw new TypeError('its rows have no id. Narrow the filters, or pass { id: (item) => … }')
-    }
-  }
-
-  let target = position ?? (effect.at === 'start' ? 0 : rows.length)
-  if (sort) {
-    const isAfter = (at: number) => sort(row, rows[at], context.queryKey) >= 0
-    const fits =
-      position !== undefined &&
-      (position === 0 || isAfter(position - 1)) &&
-      (position === rows.length - 1 || sort(row, rows[position + 1], context.queryKey) <= 0)
-    if (!fits) {
-      // Behind the rows that sort equal.
-      let low = 0
-      let high = rows.length
-      while (low < high) {
-        const middle = (low + high) >>> 1
-        if (isAfter(middle)) low = middle + 1
-        else high = middle
-      }
-      target = position !== undefined && low > position ? low - 1 : low
-    }
-  }
-  if (target === position) draft.splice(target, 1, row)
-  else {
-    if (position !== undefined) draft.splice(position, 1)
-    draft.splice(target, 0, row)
-    if (limit !== undefined && isFull(draft, limit + 1)) draft.splice(limit, Infinity)
-  }
-  return isKnown
-}
-
-/**
- * Where an item stands to what is loaded of a list, at one of its ends. With more rows beyond the end, only what
- * sorts before the last one there is certainly inside.
- */
-function standing(
-  { draft, effect, context, row, old }: Placement,
-  side: 'start' | 'end',
-): 'inside' | 'outside' | 'unknown' {
-  const { rows, infinite } = draft
-  const { sort, limit } = effect
-  const hasMore = infinite ? hasMorePages(infinite, side, context) : side === 'end' && isFull(draft, limit)
-  if (hasMore === false) return 'inside'
-  const edge = rows.at(side === 'end' ? -1 : 0)
-  let order = 1
-  if (sort) order = edge === undefined ? 0 : sort(row, edge, context.queryKey) * (side === 'end' ? 1 : -1)
-  if (order < 0 || (order === 0 && edge === old && old !== undefined)) return 'inside'
-  return hasMore && order > 0 ? 'outside' : 'unknown'
-}
-
 /**
  * Whether there are pages beyond the loaded ones, as `useInfiniteQuery` says of them. `undefined`: not known, because
  * nobody has used the query yet.
  */
 function hasMorePages(
   { pages, pageParams }: InfinitePages,
-  side: 'start' | 'end',
+  isEnd: boolean,
   { options = {} }: EffectContext,
 ): boolean | undefined {
   const { getNextPageParam, getPreviousPageParam } = options as Partial<
     Record<string, (...args: unknown[]) => unknown>
   >
-  if (getNextPageParam === undefined || pages.length === 0) return undefined
-  const [at, paramOf] = side === 'end' ? [pages.length - 1, getNextPageParam] : [0, getPreviousPageParam]
+  if (!getNextPageParam || !pages.length) return undefined
+  const paramOf = isEnd ? getNextPageParam : getPreviousPageParam
+  const at = isEnd ? pages.length - 1 : 0
   const param = paramOf?.(pages[at], pages, pageParams[at], pageParams)
   return param !== undefined && param !== null
 }

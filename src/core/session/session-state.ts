@@ -236,7 +236,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     if (policy === 'final' || (isExpired && draft.refresh === 'asked')) {
       const isUnknown = isExpired || code === UNAUTHORIZED
       close(isUnknown ? 'unauthorized' : code === FORBIDDEN ? 'forbidden' : 'rejected')
-      const message = `The server ended the session for good (${code}). Put right what it refuses, then call start().`
+      const message = `The server ended the session (${code}). Put right what it refuses, then call start().`
       commands.push({ type: 'report', code: 'unauthorized', message })
       return
     }
@@ -271,7 +271,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       else giveUp()
       return
     }
-    const message = `The connection was not ready within ${limits.connectTimeoutMs} ms. The session dials again.`
+    const message = `Not connected within ${limits.connectTimeoutMs} ms. The session dials again.`
     commands.push({ type: 'report', code: 'transport-failed', message })
     giveUp()
   }

@@ -10,6 +10,7 @@ import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
 import { decodeServerMessage, encodeMessage } from '../protocol/codec.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
 import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../transport.ts'
+import { Alarm } from './alarm.ts'
 import { isSameStatus, statusOf, type BridgeStatus } from './bridge-status.ts'
 import { heartbeatOf } from './heartbeat.ts'
 import { SESSION_LIMITS, type SessionLimits } from './limits.ts'
@@ -70,9 +71,7 @@ export class Session {
   #link = 0
   /** Counts questions for a token: an earlier answer is void. */
   #round = 0
-  /** Cancels the machine's timer, which is due at `#timerAt`. */
-  #cancelTimer: (() => void) | undefined
-  #timerAt: number | undefined
+  readonly #alarm: Alarm
   #unlisten: (() => void) | undefined
 
   constructor({ transport, handlers, clock, random, signals, limits }: SessionOptions) {
@@ -81,6 +80,9 @@ export class Session {
     this.#clock = clock ?? systemClock
     this.#random = random ?? Math.random
     this.#signals = signals ?? browserSignals()
+    this.#alarm = new Alarm(this.#clock, () => {
+      this.#dispatch({ type: 'timer' })
+    })
     this.#config = {
       isPlain: !!transport.decode,
       isManaged: transport.mode === 'managed',
@@ -143,7 +145,7 @@ export class Session {
     }
     const hasTooMany = all.length > maxTopics
     if (hasTooMany && !this.#hasTooManyTopics) {
-      this.#report('usage', `${all.length} topics are wanted, ${maxTopics} allowed. Raise limits.maxTopics.`)
+      this.#report('usage', `${all.length} topics are wanted: raise limits.maxTopics (${maxTopics}).`)
     }
     this.#hasTooManyTopics = hasTooMany
   }
@@ -164,18 +166,8 @@ export class Session {
   }
 
   /** Brings timer, listeners and status in line with the state. */
-  #reflect({ timerAt }: SessionState): void {
-    if (timerAt !== this.#timerAt) {
-      this.#cancelTimer?.()
-      this.#timerAt = timerAt
-      this.#cancelTimer =
-        timerAt === undefined
-          ? undefined
-          : this.#clock.after(Math.max(0, timerAt - this.#clock.now()), () => {
-              this.#timerAt = undefined
-              this.#dispatch({ type: 'timer' })
-            })
-    }
+  #reflect(state: SessionState): void {
+    this.#alarm.set(state.timerAt)
     if (this.#isOver) {
       this.#unlisten?.()
       this.#unlisten = undefined
@@ -184,7 +176,7 @@ export class Session {
         this.#dispatch({ type })
       })
     }
-    const now = statusOf(this.#state)
+    const now = statusOf(state)
     if (isSameStatus(now, this.#status)) return
     this.#status = now
     this.#tell(() => {
@@ -262,8 +254,7 @@ export class Session {
       const token = await this.#transport.token?.()
       if (round === this.#round) this.#send({ t: 'hello', token: token ?? undefined })
     } catch (cause) {
-      if (round === this.#round)
-        this.#failed('The token provider failed. It is asked again on the next dial.', cause)
+      if (round === this.#round) this.#failed('The token provider failed. The next dial asks again.', cause)
     }
   }
 
@@ -308,32 +299,20 @@ export class Session {
   }
 
   #handle(message: ServerMessage): void {
-    switch (message.t) {
-      case 'welcome':
-        this.#dispatch({ type: 'welcomed' })
-        break
-      case 'refused':
-        this.#report(
-          'topic-refused',
-          `The server refused "${message.topic}" (${message.code}): ${message.message}`,
-        )
-        this.#streams.feed(message.topic, { ...message, type: 'refused' })
-        break
-      case 'subscribed':
-      case 'events':
-        this.#streams.feed(message.topic, { ...message, type: message.t } as StreamInput)
-        break
-      case 'pong':
-        if (message.heads) {
-          const { heads } = message
-          this.#streams.feedAll((topic) => ({ type: 'head', head: heads[topic] }))
-        }
-        break
-      case 'going-away':
-        this.#dispatch({ ...message, type: 'going-away' })
-        break
-      case 'error':
-        this.#report('server-error', `The server reports: ${message.message} (${message.code})`)
+    const { t } = message
+    if (t === 'welcome') this.#dispatch({ type: 'welcomed' })
+    else if (t === 'going-away') this.#dispatch({ ...message, type: t })
+    else if (t === 'error') {
+      this.#report('server-error', `The server reports: ${message.message} (${message.code})`)
+    } else if (t === 'pong') {
+      const { heads } = message
+      if (heads) this.#streams.feedAll((topic) => ({ type: 'head', head: heads[topic] }))
+    } else {
+      const { topic } = message
+      if (t === 'refused') {
+        this.#report('topic-refused', `The server refused "${topic}" (${message.code}): ${message.message}`)
+      }
+      this.#streams.feed(topic, { ...message, type: t } as StreamInput)
     }
     this.#streams.flush()
     this.#checkAnswers()
@@ -364,13 +343,10 @@ export class Session {
           if (link === this.#link) this.#failed(`The server gave no answer about the topic "${topic}".`)
           break
         case 'lost':
-          this.#report(
-            'history-lost',
-            `Events of the topic "${topic}" are missing and were not replayed. It is reset.`,
-          )
+          this.#report('history-lost', `Events of the topic "${topic}" were not replayed. It is reset.`)
           break
         case 'invalid':
-          this.#report('undecodable', 'decode() gave something that is not { type, data }. It is skipped.')
+          this.#report('undecodable', 'decode() gave what is no { type, data }. It is skipped.')
       }
     }
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
 import type { SessionLimits } from './limits.ts'
+import { Alarm } from './alarm.ts'
 import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
 
 export interface TopicStreamsOptions {
@@ -20,12 +21,17 @@ export class TopicStreams {
   readonly #streams = new Map<string, TopicStream>()
   /** Topics to ask for at the next flush: they share one message. */
   readonly #asks = new Set<string>()
-  #cancelTimer: (() => void) | undefined
-  /** A deadline has changed: the timer is set anew at the next flush. */
-  #isTimerStale = false
+  /** For the first deadline of all. */
+  readonly #alarm: Alarm
+  /** A deadline may have changed: the alarm is set anew at the next flush. */
+  #isAlarmStale = false
 
   constructor(options: TopicStreamsOptions) {
     this.#options = options
+    this.#alarm = new Alarm(options.clock, () => {
+      this.#isAlarmStale = true // It may ring a little early.
+      this.feedAll(() => ({ type: 'timer' }))
+    })
   }
 
   phase(topic: string): TopicStream['phase'] | undefined {
@@ -42,7 +48,7 @@ export class TopicStreams {
     const dropped = [...this.#streams.keys()].filter((topic) => !topics.has(topic))
     const added = [...topics].filter((topic) => !this.#streams.has(topic))
     for (const topic of dropped) this.#streams.delete(topic)
-    this.#isTimerStale = true
+    this.#isAlarmStale = true
     for (const topic of added) this.#streams.set(topic, newStream(topic))
     return { added, dropped }
   }
@@ -62,7 +68,7 @@ export class TopicStreams {
     const { clock, limits, carryOut } = this.#options
     const { stream, outputs } = advance(was, { ...input, now: clock.now() }, limits)
     this.#streams.set(topic, stream)
-    if (stream.dueAt !== was.dueAt) this.#isTimerStale = true
+    if (stream.dueAt !== was.dueAt) this.#isAlarmStale = true
     for (const { type } of outputs) if (type === 'ask') this.#asks.add(topic)
     carryOut(outputs, topic, input.type === 'subscribed')
   }
@@ -80,21 +86,14 @@ export class TopicStreams {
 
   /** Sends the questions that have come up, and sets the timer for the answers. */
   flush(): void {
-    const { clock, send } = this.#options
     const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
     this.#asks.clear()
-    while (topics.length > 0) send({ t: 'subscribe', topics: topics.splice(0, MAX_TOPICS_PER_MESSAGE) })
+    while (topics.length)
+      this.#options.send({ t: 'subscribe', topics: topics.splice(0, MAX_TOPICS_PER_MESSAGE) })
 
-    if (!this.#isTimerStale) return
-    this.#isTimerStale = false
-    this.#cancelTimer?.()
-    const dueAt = Math.min(...[...this.#streams.values()].map((stream) => stream.dueAt ?? Infinity))
-    this.#cancelTimer =
-      dueAt === Infinity
-        ? undefined
-        : clock.after(Math.max(0, dueAt - clock.now()), () => {
-            this.#isTimerStale = true // A timer may come a little early.
-            this.feedAll(() => ({ type: 'timer' }))
-          })
+    if (!this.#isAlarmStale) return
+    this.#isAlarmStale = false
+    const dues = [...this.#streams.values()].flatMap(({ dueAt }) => dueAt ?? [])
+    this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
   }
 }
