@@ -16,10 +16,10 @@ export function useRealtimeBridge<TTable extends EventTable = RegisteredTable>(
 ): RealtimeQueryBridge<TTable> {
   const nearest = useContext(BridgeContext)
   const found = bridge ?? nearest
-  if (found === undefined) {
+  if (!found) {
     throw new RealtimeError(
       'usage',
-      'No bridge here. Wrap the tree in <RealtimeQueryProvider bridge={bridge}>, or pass { bridge } to the hook.',
+      'No bridge here. Wrap the tree in <RealtimeQueryProvider>, or pass { bridge } to the hook.',
     )
   }
   // The context cannot carry the table's type: `Register` tells it.

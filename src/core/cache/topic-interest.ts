@@ -48,9 +48,11 @@ export class TopicInterest {
   detach(): void {
     this.#detach?.()
     this.#detach = undefined
-    for (const query of [...this.#held.keys()]) this.#hold(query, [])
-    for (const cancel of this.#lingering.values()) cancel()
-    for (const topic of this.#lingering.keys()) this.#users.delete(topic)
+    for (const query of this.#held.keys()) this.#hold(query, [])
+    for (const [topic, cancel] of this.#lingering) {
+      cancel()
+      this.#users.delete(topic)
+    }
     this.#lingering.clear()
   }
 
@@ -88,11 +90,11 @@ export class TopicInterest {
 
   #hold(query: Query, topics: readonly string[]): void {
     const held = this.#held.get(query) ?? []
-    if (topics.length === held.length && topics.every((topic, index) => topic === held[index])) return
+    if (topics.length) this.#held.set(query, [...topics])
+    else this.#held.delete(query)
+    // In this order, what is held before and after does not begin to linger.
     for (const topic of topics) this.#add(topic)
     for (const topic of held) this.#release(topic)
-    if (topics.length === 0) this.#held.delete(query)
-    else this.#held.set(query, [...topics])
   }
 
   #add(topic: string): void {

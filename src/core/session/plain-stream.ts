@@ -1,5 +1,5 @@
 import type { Position, RealtimeEvent } from '../event.ts'
-import { isPosition } from '../protocol/position.ts'
+import { isString, misfit, optionalPosition, optionalString } from '../protocol/shape.ts'
 import type { StreamOutput } from './topic-stream.ts'
 
 /** More topics than any screen shows; the one that was silent longest is forgotten first. */
@@ -13,7 +13,7 @@ export type PlainOutput = Extract<StreamOutput, { type: 'deliver' | 'resync' }> 
  */
 export class PlainStream {
   /** By topic: the last position, and the connection on which it was seen. */
-  readonly #known = new Map<string | undefined, { position: Position; round: number }>()
+  readonly #known = new Map<string | undefined, Position & { readonly round: number }>()
   /** Counts connections. The reset that begins each covers the holes that the break has made. */
   #round = 0
 
@@ -25,7 +25,7 @@ export class PlainStream {
   receive(decoded: unknown): PlainOutput[] {
     const outputs: PlainOutput[] = []
     let batch: RealtimeEvent[] | undefined
-    for (const event of Array.isArray(decoded) ? (decoded as unknown[]) : [decoded ?? []].flat()) {
+    for (const event of [decoded ?? []].flat() as unknown[]) {
       if (!isEvent(event)) {
         outputs.push({ type: 'invalid' })
         continue
@@ -34,10 +34,10 @@ export class PlainStream {
       if (position) {
         const { epoch, offset } = position
         const known = this.#known.get(topic)
-        const gained = known?.position.epoch === epoch ? offset - known.position.offset : undefined
-        if (gained !== undefined && gained <= 0) continue
+        const gained = known?.epoch === epoch ? offset - known.offset : Infinity
+        if (gained <= 0) continue
         this.#known.delete(topic) // Set again, it is the youngest.
-        this.#known.set(topic, { position, round: this.#round })
+        this.#known.set(topic, { epoch, offset, round: this.#round })
         if (this.#known.size > MAX_TOPICS) this.#known.delete(this.#known.keys().next().value)
         if (known?.round === this.#round && gained !== 1) {
           outputs.push({ type: 'resync', topic, outcome: 'reset', position: { epoch, offset: offset - 1 } })
@@ -51,11 +51,7 @@ export class PlainStream {
   }
 }
 
-const isEvent = (value: unknown): value is RealtimeEvent => {
-  const { type, topic, position } = value as Record<keyof RealtimeEvent, unknown>
-  return (
-    typeof type === 'string' &&
-    (topic === undefined || typeof topic === 'string') &&
-    (position === undefined || isPosition(position))
-  )
-}
+/** What must be right of an event that `decode` has made. The table checks its data. */
+const EVENT_FIELDS = { type: isString, topic: optionalString, position: optionalPosition }
+
+const isEvent = (value: unknown): value is RealtimeEvent => !misfit(EVENT_FIELDS, value)
