@@ -204,6 +204,30 @@ describe('two windows of the task board', () => {
     }
   })
 
+  it('shows what one does before the server has answered, and does not snap back when it has', async () => {
+    const [title, added, renamed] = [titled('At once'), titled('Added at once'), titled('Renamed at once')]
+    await mina.create(title)
+    await mina.hasSaved()
+    // No echo: only the window itself can show it now.
+    await mina.pressInPanel('Stay disconnected')
+    await mina.hasStatus('Reconnecting')
+    await mina.setLatency(2_000)
+    const stop = await traceRows(mina.page)
+    await mina.carry(title, 'ArrowRight')
+    await mina.task(title).and(mina.page.locator('[data-column=doing] [data-pending]')).waitFor()
+    await mina.create(added)
+    await mina.task(added).and(mina.page.locator('[data-pending]')).waitFor()
+    await mina.rename(added, renamed)
+    await mina.task(renamed).and(mina.page.locator('[data-pending]')).waitFor()
+    await mina.hasSaved()
+    await theo.link(renamed).waitFor()
+    const { changes, ...anomalies } = await stop()
+    expect(anomalies).toEqual({ flickers: [], duplicates: [], flashbacks: [] })
+    expect(changes).toBe(3)
+    await mina.pressInPanel('Let it connect again')
+    await areInStep()
+  })
+
   it('writes once when the answer of a write is lost, and shows it once', async () => {
     const title = titled('Answered into the void')
     await mina.pressInPanel('Lose the next answer')
