@@ -193,10 +193,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Calls `listener` whenever `status` changes. */
   subscribe(listener: (status: BridgeStatus) => void): () => void {
-    this.#statusListeners.add(listener)
-    return () => {
-      this.#statusListeners.delete(listener)
-    }
+    return join(this.#statusListeners, listener)
   }
 
   /** Calls `handler` for each event of a type, after its effects are in the cache. */
@@ -214,10 +211,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     }
     let handlers = this.#handlers.get(type)
     if (!handlers) this.#handlers.set(type, (handlers = new Set()))
-    handlers.add(own)
-    return () => {
-      handlers.delete(own)
-    }
+    return join(handlers, own)
   }
 
   /** Keeps a topic subscribed until the returned function is called. Hooks and queries' `meta.topics` do it for you. */
@@ -276,6 +270,14 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     } catch (cause) {
       console.warn(cause) // Its own failure cannot be reported to itself.
     }
+  }
+}
+
+/** Adds a listener. Gives what takes it out again. */
+function join<TListener>(listeners: Set<TListener>, listener: TListener): () => void {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
   }
 }
 

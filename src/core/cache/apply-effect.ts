@@ -57,11 +57,9 @@ export function foldEffects(
   const close = (index: number) => {
     const closing = draft
     draft = undefined // Also when its lens throws: the list is then as it was.
-    if (closing) {
-      attempt(index, () => {
-        current = closing.close()
-      })
-    }
+    attempt(index, () => {
+      if (closing) current = closing.close()
+    })
   }
   effects.forEach((effect, index) => {
     const isRewrite = effect.kind === 'setData' || effect.kind === 'update'
@@ -71,7 +69,7 @@ export function foldEffects(
         current = rewrite(effect, current, context)
       } else if (typeof current === 'object' && current !== null) {
         draft ??= ListDraft.open(current, effect.list)
-        if (draft === undefined) current = applyToDetail(effect, current)
+        if (!draft) current = applyToDetail(effect, current)
         else if (!applyToList(draft, effect, context)) refetch = true
       }
     })
@@ -85,7 +83,7 @@ function rewrite(
   data: unknown,
   { queryKey }: EffectContext,
 ): unknown {
-  if (effect.kind === 'setData' && effect.updater === undefined) {
+  if (effect.kind === 'setData' && !effect.updater) {
     return data === undefined && !effect.replace ? data : replaceEqualDeep(data, effect.value)
   }
   const result = data === undefined ? undefined : effect.updater?.(data, queryKey)

@@ -22,10 +22,8 @@ interface ListIndex {
   reads: number
   /** Not there: not worth it yet. `null`: ids are not unique, so it would hide rows. */
   positions?: Map<ItemId, number> | null
-  /** Rows put in since the positions were noted. */
-  added: number
-  /** Rows taken out since. */
-  removed: number
+  /** Rows put in and taken out since the positions were noted. */
+  drift: number
 }
 
 /** The data, or one page. */
@@ -81,7 +79,7 @@ export class ListDraft {
     const parts: (readonly unknown[])[] = []
     for (const container of containersOf(data)) {
       const rows = rowsOf(container, list)
-      if (rows === undefined) return undefined
+      if (!rows) return undefined
       parts.push(rows)
     }
     return new ListDraft(data, list, parts)
@@ -95,8 +93,7 @@ export class ListDraft {
       const hint = index.positions.get(id)
       if (hint === undefined) return []
       // 0, 1, -1, 2, -2, …
-      const drift = Math.max(index.added, index.removed)
-      for (let off = 0; off <= drift; off = off > 0 ? -off : 1 - off) {
+      for (let off = 0; off <= index.drift; off = off > 0 ? -off : 1 - off) {
         const at = hint + off
         if (at >= 0 && at < rows.length && idOf(rows[at]) === id) {
           index.positions.set(id, at)
@@ -120,9 +117,8 @@ export class ListDraft {
     part.length += growth
     part.isChanged = true
     const index = this.#index
-    if (index === undefined || growth === 0) return // Rows with the same ids are where they were.
-    index.added += inserted.length
-    index.removed += removed.length
+    if (!index || growth === 0) return // Rows with the same ids are where they were.
+    index.drift += inserted.length + removed.length
     for (const row of removed) index.positions?.delete(index.idOf(row))
     for (const row of inserted) index.positions?.set(index.idOf(row), at)
   }
@@ -151,9 +147,9 @@ export class ListDraft {
 
   #indexBy(idOf: IdOf): ListIndex {
     let index = this.#index
-    const isWorn = index !== undefined && index.added + index.removed > MAX_DRIFT
+    const isWorn = index && index.drift > MAX_DRIFT
     if (index?.idOf !== idOf || isWorn) {
-      this.#index = index = { idOf, reads: isWorn ? READS_BEFORE_INDEX : 0, added: 0, removed: 0 }
+      this.#index = index = { idOf, reads: isWorn ? READS_BEFORE_INDEX : 0, drift: 0 }
     }
     if (index.positions === undefined && (index.reads += 1) > READS_BEFORE_INDEX) {
       const positions = new Map<ItemId, number>()

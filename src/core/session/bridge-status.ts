@@ -19,4 +19,4 @@ export function statusOf({ status, reason, attempt, timerAt }: SessionState): Br
 }
 
 export const isSameStatus = (a: BridgeStatus, b: BridgeStatus): boolean =>
-  a.status === b.status && a.reason === b.reason && a.attempt === b.attempt && a.retryAt === b.retryAt
+  JSON.stringify(a) === JSON.stringify(b)

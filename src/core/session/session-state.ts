@@ -177,7 +177,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     draft.timerAt = timerAt
   }
 
-  const hangUp = (code: number) => {
+  const hangUp = (code: number = HEARTBEAT_TIMEOUT) => {
     commands.push({ type: 'hang-up', code })
   }
 
@@ -256,7 +256,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
 
   /** This side ends the connection. */
   const giveUp = () => {
-    hangUp(HEARTBEAT_TIMEOUT)
+    hangUp()
     lose(HEARTBEAT_TIMEOUT, true)
   }
 
@@ -343,7 +343,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
         break
       }
       if (isUp) {
-        hangUp(HEARTBEAT_TIMEOUT)
+        hangUp()
         leave()
       }
       enter('offline')
@@ -357,7 +357,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       else if (status === 'waiting') dialBy(now)
       // `resume` and `pageshow` come as a pair: the second finds the dial of the first.
       else if (isUp && now - state.dialedAt >= limits.retryBaseMs) {
-        hangUp(HEARTBEAT_TIMEOUT)
+        hangUp()
         leave()
         dial()
       }
