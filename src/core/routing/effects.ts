@@ -95,8 +95,8 @@ export function setData(
     )
   }
   check(value !== undefined, 'setData', '`undefined` is no data; use drop(key) to remove a query')
-  if (typeof value !== 'function') return { kind: 'setData', queryKey, value, replace }
-  return { kind: 'setData', queryKey, updater: value as (data: unknown) => unknown, replace }
+  const content = typeof value === 'function' ? { updater: value as (data: unknown) => unknown } : { value }
+  return { kind: 'setData', queryKey, ...content, replace }
 }
 
 /**
@@ -193,7 +193,7 @@ export function drop(filters: EffectFilters): DropEffect {
 
 /** Whether applying the effect twice is the same as applying it once, so that it may be applied when in doubt. */
 export function isReplayable(effect: Effect): boolean {
-  return effect.kind !== 'update' && !(effect.kind === 'setData' && effect.updater !== undefined)
+  return !(effect as Partial<UpdateEffect>).updater
 }
 
 /** An effect in words, for devtools and logs: `upsert 7 in ["tasks"]`. */

@@ -333,8 +333,7 @@ export class Session {
           break
         case 'resync':
           this.#tell(() => {
-            const { type: _, ...resync } = output
-            this.#handlers.onResync(resync)
+            this.#handlers.onResync(output)
           })
           break
         case 'ask': // Sent at the end of the frame.
