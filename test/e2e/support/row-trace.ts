@@ -8,7 +8,7 @@ import type { Page } from 'playwright'
 export interface RowTrace {
   /** Rows that went away and came back. */
   readonly flickers: readonly string[]
-  /** Rows that were there twice at the same time. */
+  /** Rows, or titles (which the tests keep unique), that were there twice at the same time. */
   readonly duplicates: readonly string[]
   /** Rows that went back to something they had shown before: an old title, an old column. */
   readonly flashbacks: readonly string[]
@@ -34,13 +34,15 @@ export async function traceRows(page: Page): Promise<() => Promise<RowTrace>> {
 
     const look = () => {
       const now = new Map<string, string>()
+      const titles = new Set<string>()
       for (const row of document.querySelectorAll<HTMLElement>('[data-task-id]')) {
         const id = row.dataset['taskId']!
         const title = row.querySelector('[data-card-link]')?.textContent
         // While it is being renamed there is a text field in its place.
         const column = row.closest<HTMLElement>('[data-column]')?.dataset['column']
         const state = title === undefined ? (shown.get(id) ?? '') : `${title} in ${column}`
-        if (now.has(id)) duplicates.push(state)
+        if (now.has(id) || (title !== undefined && titles.has(title))) duplicates.push(state)
+        if (title !== undefined) titles.add(title)
         now.set(id, state)
         if (gone.has(id)) flickers.push(state)
         if (shown.get(id) === state) continue
