@@ -18,7 +18,14 @@ const elsewhere = [
 ]
 
 /** No retries anywhere: a test that passes the second time has found something. */
-const shared = { restoreMocks: true, unstubGlobals: true, unstubEnvs: true, retry: 0 }
+const shared = {
+  restoreMocks: true,
+  unstubGlobals: true,
+  unstubEnvs: true,
+  retry: 0,
+  // For properties over thousands of runs on a busy machine. No test waits for a timeout to pass.
+  testTimeout: 60_000,
+}
 
 const dom = { environment: 'jsdom' as const, setupFiles: ['test/support/react-setup.ts'] }
 
