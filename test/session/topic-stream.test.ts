@@ -206,6 +206,13 @@ describe('the answer to a subscription', () => {
     expect(feed.events(4, 5).told).toEqual(['4 5'])
   })
 
+  it('tells nothing when it comes a second time', () => {
+    const feed = new Feed().do({ type: 'connected' }).answer('fresh', 3).events(4)
+    expect(feed.answer('fresh', 3).told).toEqual([])
+    expect(feed.answer('reset', 3).told).toEqual([])
+    expect(feed.events(4, 5).told).toEqual(['5'])
+  })
+
   it('is a reset when the server forgets that a position was given', () => {
     const feed = live().do({ type: 'disconnected' }).do({ type: 'connected' })
     expect(feed.answer('fresh', 9).told).toEqual(['reset a9'])

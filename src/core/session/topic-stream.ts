@@ -170,11 +170,10 @@ export function advance(
 
   const answered = ({ outcome, position, events, quietMs }: StreamInput & { type: 'subscribed' }) => {
     const { epoch } = position
-    // A second copy of an answer, or the answer to a question that was asked before: what it tells is known. (An
-    // answer to an open question is believed: a server that has lost the end of its history says so by a reset.)
-    if (known?.epoch === epoch && position.offset < known.offset && (outcome === 'fresh' || phase === 'live')) {
-      return
-    }
+    // A second copy of an answer tells nothing. (The answer to an open question is believed: a server that has lost
+    // the end of its history says so by a reset.)
+    const isBehind = known?.epoch === epoch && position.offset < known.offset
+    if (isBehind && (phase === 'live' || (phase === 'gap' && outcome === 'fresh'))) return
     // The answer names the epoch that lives: what is held of another one belongs to a history that is gone.
     draft.held = draft.held.filter(({ event }) => event.position.epoch === epoch)
     const isCurrent = outcome === 'fresh' && known?.offset === position.offset
