@@ -1,5 +1,5 @@
 import { useMutation } from '@tanstack/react-query'
-import { useEffect, useId, useRef, type ReactNode } from 'react'
+import { useEffect, useId, useLayoutEffect, useRef, type ReactNode } from 'react'
 import { useShortcut } from '../shell/shortcuts.ts'
 import { useStore } from '../store.ts'
 import { Button, IconButton } from '../ui/controls.tsx'
@@ -31,7 +31,15 @@ function Drawer({ close }: { close: () => void }) {
     retry: false,
   })
 
-  useEffect(() => drawer.current?.focus(), [])
+  // A layout effect ends before the drawer leaves the page: the focus is still in it.
+  useLayoutEffect(() => {
+    const opener = document.activeElement as HTMLElement | null
+    const element = drawer.current
+    element?.focus()
+    return () => {
+      if (element?.contains(document.activeElement) === true) opener?.focus()
+    }
+  }, [])
 
   return (
     <section
