@@ -99,21 +99,35 @@ describe('an infinite list', () => {
   it('takes out a row that moves beyond the loaded pages', () => {
     for (const [item, options, expected] of [
       [row('a', 51), NEXT, 'b|cd|e'],
-      [row('e', 51), NEXT, 'ab|cd|'],
       [row('c', 5), MIDDLE, 'ab|d|e'],
-      [row('a', 9), MIDDLE, 'b|cd|e'],
     ] as const) {
       const result = fold(put(item, { sort: byRank }), feed(), options)
       expect([shown(result.data), result.refetch]).toEqual([expected, false])
     }
   })
 
-  it('keeps the rows at its edges that stay inside', () => {
+  it('refetches when the row at an open edge goes: the next page begins where it stood', () => {
+    for (const [effect, options, expected] of [
+      [put(row('e', 51), { sort: byRank }), NEXT, 'ab|cd|'],
+      [put(row('e', 45), { sort: byRank }), NEXT, 'ab|cd|e'],
+      [put(row('e', 5), { sort: byRank }), NEXT, 'eab|cd|'],
+      [put(row('e', 50), { where: () => false }), NEXT, 'ab|cd|'],
+      [remove(['tasks'], 'e'), NEXT, 'ab|cd|'],
+      [put(row('a', 9), { sort: byRank }), MIDDLE, 'b|cd|e'],
+      [put(row('a', 15), { sort: byRank }), MIDDLE, 'ab|cd|e'],
+      [remove(['tasks'], 'a'), MIDDLE, 'b|cd|e'],
+    ] as const) {
+      const result = fold(effect, feed(), options)
+      expect([shown(result.data), result.refetch]).toEqual([expected, true])
+    }
+    for (const id of ['a', 'd', 'e']) expect(fold(remove(['tasks'], id), feed(), WHOLE).refetch).toBe(false)
+    for (const id of ['a', 'd']) expect(fold(remove(['tasks'], id), feed(), NEXT).refetch).toBe(false)
+  })
+
+  it('keeps the rows at its edges that stay where they are', () => {
     for (const [item, expected] of [
       [row('e', 50, { done: true }), 'ab|cd|e'],
-      [row('e', 45), 'ab|cd|e'],
       [row('a', 10, { done: true }), 'ab|cd|e'],
-      [row('a', 15), 'ab|cd|e'],
     ] as const) {
       const result = fold(put(item, { sort: byRank }), feed(), MIDDLE)
       expect([shown(result.data), result.refetch]).toEqual([expected, false])

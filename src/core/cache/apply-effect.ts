@@ -93,7 +93,7 @@ function rewrite(
 function applyToList(draft: ListDraft, effect: RowEffect, context: EffectContext): boolean {
   if (effect.kind === 'upsert') return upsertIntoList(draft, effect, context)
   const found = draft.find(effect.itemId, effect.id)
-  if (effect.kind === 'remove') return removeFromList(draft, found, effect.limit)
+  if (effect.kind === 'remove') return removeFromList(draft, found, { limit: effect.limit, context })
   for (const position of found) {
     const row = draft.rows[position]
     const patched = merge(effect, row)

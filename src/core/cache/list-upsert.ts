@@ -25,11 +25,14 @@ export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: 
   if (!isNew && isOutdated(effect, old)) return true
   const belongs = where ? where(item, queryKey) : true
   if (belongs === undefined) return false
-  if (!belongs) return removeFromList(draft, found, limit)
+  if (!belongs) return removeFromList(draft, found, { limit, context })
   // Pages by offset overlap when rows come and go between their fetches. One copy of a row is enough.
-  removeFromList(draft, copies, undefined)
+  // What is known of the ends stays so.
+  let isClosed = removeFromList(draft, copies, { context })
   const row = isNew ? item : replaceEqualDeep(old, item)
-  if (row === old) return true
+  if (row === old) return isClosed
+  if (!isNew && sort && sort(row, old, queryKey) !== 0 && isOpenEdge(draft, position, context))
+    isClosed = false
 
   const { rows } = draft
   const last = rows.length - 1
@@ -52,9 +55,9 @@ export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: 
   if (standings.includes(false) && (isNew || infinite)) {
     // A row that moves out comes back with the page that it is on now.
     if (!isNew) draft.splice(position, 1)
-    return true
+    return isClosed
   }
-  const isKnown = standings.every(Boolean)
+  const isKnown = isClosed && standings.every(Boolean)
   if (isNew) {
     if (!isKnown) return false
     if (last >= 0 && idOf(id, rows[0]) === undefined) {
@@ -86,15 +89,30 @@ export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: 
   return isKnown
 }
 
-/** Takes rows out. False: the list was full, so a row that is not known here moves up into it. */
+/** Takes rows out. False: a row that is not known here moves up, or may come where one stood. */
 export function removeFromList(
   draft: ListDraft,
   positions: readonly number[],
-  limit: number | undefined,
+  { limit, context }: { limit?: number | undefined; context: EffectContext },
 ): boolean {
-  const wasFull = isFull(draft, limit)
-  for (const position of [...positions].reverse()) draft.splice(position, 1)
-  return positions.length === 0 || !wasFull
+  let isKnown = positions.length === 0 || !isFull(draft, limit)
+  for (const position of [...positions].reverse()) {
+    if (isOpenEdge(draft, position, context)) isKnown = false
+    draft.splice(position, 1)
+  }
+  return isKnown
+}
+
+/**
+ * Whether a row is the last one of what is loaded, or the first, with more beyond it. The next page begins where that
+ * row stood: when it goes, what comes between it and the one before it is on no page.
+ */
+function isOpenEdge({ infinite, rows }: ListDraft, position: number, context: EffectContext): boolean {
+  const isOpen = (isEnd: boolean) =>
+    infinite !== undefined &&
+    position === (isEnd ? rows.length - 1 : 0) &&
+    hasMorePages(infinite, isEnd, context) !== false
+  return isOpen(true) || isOpen(false)
 }
 
 /** Whether the cached row is newer than the item. */
