@@ -111,6 +111,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.queryClient = queryClient
     this.events = events
     this.#options = options
+    // A limit that is `undefined` is not given.
+    const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
     const report = (error: RealtimeError) => {
       this.#report(error)
     }
@@ -119,7 +121,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       clock,
       random,
       requestFrame: options.requestFrame ?? requestFrame,
-      limits: { ...CACHE_LIMITS, ...limits },
+      limits: { ...CACHE_LIMITS, ...given },
       onError: report,
       onApplied: (batch) => {
         for (const { event } of batch) this.#call(this.#handlers.get(event.type), event.data, event)
@@ -130,6 +132,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       lingerMs: limits?.topicLingerMs ?? TOPIC_LINGER_MS,
       defaultTopics: typeof topics === 'function' ? [] : (topics ?? []),
       topicsOf: typeof topics === 'function' ? topics : topicsInMeta,
+      isPlain: transport.decode !== undefined,
+      onError: report,
       onChange: (wanted) => {
         this.#session.setTopics(wanted)
       },
@@ -139,7 +143,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       clock,
       random,
       signals: options.signals,
-      limits,
+      limits: given,
       handlers: {
         onEvents: (received, isReplay) => {
           this.#route(received, isReplay)

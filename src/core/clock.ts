@@ -1,6 +1,6 @@
 /** Time, as every stage sees it. Tests pass their own; the real one is `systemClock`. */
 export interface Clock {
-  /** Milliseconds since some fixed moment. */
+  /** Milliseconds since the epoch: compared with times that TanStack Query takes by `Date.now`. May be set back. */
   now(): number
   /** Calls `callback` once after `delayMs`. Returns what cancels it. */
   after(delayMs: number, callback: () => void): () => void

@@ -9,13 +9,15 @@ export interface BridgeHookOptions<TTable extends EventTable = EventTable> {
   readonly bridge?: RealtimeQueryBridge<TTable> | undefined
 }
 
+/** What a server renders, and the first render of a page that hydrates it. */
+const ON_SERVER: BridgeStatus = { status: 'idle', attempt: 0, queued: 0 }
+
 /** The connection as it is now: `{ status, reason, attempt, retryAt, queued }`. Renders again when it changes. */
 export function useRealtimeStatus(options: BridgeHookOptions = {}): BridgeStatus {
   const bridge = useRealtimeBridge(options.bridge)
-  const getStatus = () => bridge.status
   return useSyncExternalStore(
     useCallback((listener: () => void) => bridge.subscribe(listener), [bridge]),
-    getStatus,
-    getStatus,
+    () => bridge.status,
+    () => ON_SERVER,
   )
 }

@@ -61,7 +61,7 @@ describe('InvalidationScheduler', () => {
 
   it('starts the first fetch at once, but not inside the call', async () => {
     const query = createQuery()
-    scheduler.request(query)
+    scheduler.request(query, 'active')
     expect(starts).toEqual([])
     await pass(0)
     expect(starts).toEqual([0])
@@ -69,10 +69,10 @@ describe('InvalidationScheduler', () => {
 
   it('keeps the interval between starts, and makes good at its end what came within it', async () => {
     const query = createQuery()
-    scheduler.request(query)
+    scheduler.request(query, 'active')
     await pass(50)
-    scheduler.request(query)
-    scheduler.request(query)
+    scheduler.request(query, 'active')
+    scheduler.request(query, 'active')
     await pass(1_000)
     expect(starts).toEqual([0, 200])
   })
@@ -81,7 +81,7 @@ describe('InvalidationScheduler', () => {
     const query = createQuery()
     scheduler.started(query)
     await pass(50)
-    scheduler.request(query)
+    scheduler.request(query, 'active')
     await pass(50)
     scheduler.started(query)
     await pass(1_000)
@@ -90,17 +90,17 @@ describe('InvalidationScheduler', () => {
 
   it('waits as long as it is told, and starts sooner when asked again for sooner', async () => {
     const query = createQuery()
-    scheduler.request(query, { notBeforeMs: 5_000 })
+    scheduler.request(query, 'active', 5_000)
     await pass(1_000)
     expect(starts).toEqual([])
-    scheduler.request(query)
+    scheduler.request(query, 'active')
     await pass(10_000)
     expect(starts).toEqual([1_000])
   })
 
   it('tries a failed fetch again, later and later, until it succeeds', async () => {
     const query = createQuery()
-    scheduler.request(query)
+    scheduler.request(query, 'active')
     await pass(0)
     for (let failure = 0; failure < 7; failure += 1) {
       scheduler.failed(query)
@@ -130,7 +130,7 @@ describe('InvalidationScheduler', () => {
       ? [['is static', { staleTime: 'static' }] as [string, QueryState]]
       : []),
   ])('does not fetch a query that %s', async (_, options) => {
-    scheduler.request(createQuery(options))
+    scheduler.request(createQuery(options), 'active')
     await pass(1_000)
     expect(starts).toEqual([])
   })
@@ -138,14 +138,14 @@ describe('InvalidationScheduler', () => {
   it('fetches a query that is not on screen when it is asked to', async () => {
     await client.fetchQuery({ queryKey: ['rows'], queryFn: () => [] })
     const query = createQuery({ isObserved: false })
-    scheduler.request(query, { evenInactive: true })
+    scheduler.request(query, 'all')
     await pass(0)
     expect(starts).toEqual([0])
   })
 
   it.each(['forget', 'clear'] as const)('leaves no timer after %s', async (how) => {
     const query = createQuery()
-    scheduler.request(query, { notBeforeMs: 10 })
+    scheduler.request(query, 'active', 10)
     scheduler[how](query)
     await pass(1_000)
     expect(starts).toEqual([])

@@ -2,6 +2,7 @@ import { QueryClient, QueryObserver, type QueryObserverOptions } from '@tanstack
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topic-interest.ts'
 import { systemClock } from '../../src/core/clock.ts'
+import type { RealtimeError } from '../../src/core/errors.ts'
 
 const namedInMeta: TopicsOfQuery = (query) => query.meta?.['topics'] as string[] | undefined
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
@@ -9,23 +10,31 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 describe('TopicInterest', () => {
   let client: QueryClient
   let changes: string[][]
+  let errors: RealtimeError[]
 
   beforeEach(() => {
     vi.useFakeTimers()
     client = new QueryClient()
     changes = []
+    errors = []
   })
   afterEach(() => {
     client.clear()
     vi.useRealTimers()
   })
 
-  function createInterest({ defaultTopics = [] as readonly string[], topicsOf = namedInMeta } = {}) {
+  function createInterest({
+    defaultTopics = [] as readonly string[],
+    topicsOf = namedInMeta,
+    isPlain = false,
+  } = {}) {
     const interest = new TopicInterest({
       clock: systemClock,
       lingerMs: 10_000,
       defaultTopics,
       topicsOf,
+      isPlain,
+      onError: (error) => errors.push(error),
       onChange: (topics) => changes.push([...topics]),
     })
     interest.attach(client.getQueryCache())
@@ -124,6 +133,45 @@ describe('TopicInterest', () => {
     expect(query && interest.keepsLive(query, undefined)).toBe(false)
     unmount()
     interest.detach()
+  })
+
+  it('lets each topic of a plain source keep every query live that names none', () => {
+    const interest = createInterest({ isPlain: true })
+    const unmounts = [observe(createObserver('a', undefined)), observe(createObserver('b', ['y']))]
+    const [a, b] = client.getQueryCache().getAll()
+    expect(a && b && [interest.keepsLive(a, 'x'), interest.keepsLive(b, 'x')]).toEqual([true, false])
+    for (const unmount of unmounts) unmount()
+    interest.detach()
+  })
+
+  it('gives a query on which the function throws the default topics, and tells', () => {
+    const interest = createInterest({
+      defaultTopics: ['all'],
+      topicsOf: (query) => [(query.queryKey[1] as { topic: string }).topic],
+    })
+    const unmount = observe(createObserver('a', undefined))
+    expect([...interest.wanted()]).toEqual(['all'])
+    expect(errors.map((error) => error.code)).toContain('listener-failed')
+    unmount()
+    interest.detach()
+  })
+
+  it('names what lingers last', async () => {
+    const interest = createInterest()
+    interest.acquire('left')()
+    interest.acquire('here')
+    await pass(0)
+    expect([...interest.wanted()]).toEqual(['here', 'left'])
+    interest.detach()
+  })
+
+  it('leaves no timer for a topic that is released after the end', () => {
+    const interest = createInterest()
+    const release = interest.acquire('x')
+    interest.detach()
+    release()
+    expect(vi.getTimerCount()).toBe(0)
+    expect([...interest.wanted()]).toEqual([])
   })
 
   it('asks a function for the topics of a query', () => {

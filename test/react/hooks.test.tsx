@@ -1,4 +1,6 @@
 import { act, render, screen } from '@testing-library/react'
+import { hydrateRoot } from 'react-dom/client'
+import { renderToString } from 'react-dom/server'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   RealtimeQueryProvider,
@@ -33,6 +35,27 @@ describe('hooks', () => {
     })
     await settle()
     expect(screen.getByText('waiting')).toBeDefined()
+  })
+
+  it('useRealtimeStatus hydrates what a server has rendered, also when the bridge is live by then', async () => {
+    const { bridge } = createCountedBridge()
+    function Status() {
+      return <p>{useRealtimeStatus({ bridge }).status}</p>
+    }
+    const container = document.createElement('div')
+    container.innerHTML = renderToString(<Status />)
+    expect(container.textContent).toBe('idle')
+    bridge.start()
+    await settle()
+    const onRecoverableError = vi.fn()
+    const root = hydrateRoot(container, <Status />, { onRecoverableError })
+    await settle()
+    expect(container.textContent).toBe('live')
+    expect(onRecoverableError).not.toHaveBeenCalled()
+    act(() => {
+      root.unmount()
+    })
+    bridge.stop()
   })
 
   it('useRealtimeEvent calls the latest handler, after the cache holds the event', async () => {

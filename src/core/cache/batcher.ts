@@ -17,7 +17,8 @@ const STALLED_FRAME_MS = 100
 
 /** The platform's frame: `requestAnimationFrame` where a page is visible, a timer elsewhere. */
 export const requestFrame: RequestFrame = (callback) => {
-  if (typeof requestAnimationFrame !== 'function' || document.visibilityState === 'hidden') {
+  // React Native and workers have frames and no document.
+  if (typeof requestAnimationFrame !== 'function' || globalThis.document?.visibilityState !== 'visible') {
     const timer = setTimeout(callback, FRAME_MS)
     return () => {
       clearTimeout(timer)
@@ -65,13 +66,14 @@ export class Batcher<TItem> {
     this.#cancelFrame?.()
     this.#cancelFrame = undefined
     if (this.#queue.length === 0) return
-    const items = this.#queue
-    this.#queue = []
-    // Armed before the flush: what a listener pushes during it is queued, not flushed in the middle of it.
+    // Armed before the flush: what a listener pushes during it is queued, not flushed in the middle of it. And before
+    // the queue is taken: a frame that cannot be armed loses nothing.
     this.#cancelFrame = this.#options.requestFrame(() => {
       this.#cancelFrame = undefined
       this.flush()
     })
+    const items = this.#queue
+    this.#queue = []
     this.#options.flush(items)
   }
 

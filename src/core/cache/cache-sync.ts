@@ -11,19 +11,26 @@
  * told, so the un-patched response is never rendered. It must not throw: query-core would turn the fetch into an
  * error.
  */
-import { notifyManager, type Query, type QueryCacheNotifyEvent, type QueryClient } from '@tanstack/query-core'
+import {
+  notifyManager,
+  type Query,
+  type QueryCacheNotifyEvent,
+  type QueryClient,
+  type QueryFilters,
+} from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
-import type { Effect, InvalidateEffect, PatchingEffect } from '../routing/effect.ts'
+import type { Effect, PatchingEffect } from '../routing/effect.ts'
 import { isReplayable } from '../routing/effects.ts'
 import { foldEffects } from './apply-effect.ts'
 import { Batcher, type RequestFrame } from './batcher.ts'
 import { CacheWriter, freshnessOf } from './cache-writer.ts'
 import { FetchJournal, type FetchRecord } from './fetch-journal.ts'
 import { ForeignWrites } from './foreign-writes.ts'
-import { InvalidationScheduler } from './invalidation-scheduler.ts'
+import { InvalidationScheduler, widest, wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
 import { KeyIndex } from './key-index.ts'
+import { matchSafely } from './match-safely.ts'
 import { effectFailed } from './effect-failed.ts'
 
 /** An event with the effects that the table gave it. */
@@ -66,7 +73,7 @@ interface Plan {
   readonly effects: PatchingEffect[]
   /** The event behind each effect. */
   readonly sources: RoutedEvent[]
-  refetchType: InvalidateEffect['refetchType'] | undefined
+  refetchType: RefetchType | undefined
   isDropped: boolean
 }
 
@@ -78,6 +85,10 @@ export class CacheSync {
   readonly #scheduler: InvalidationScheduler
   readonly #foreignWrites: ForeignWrites
   readonly #batcher: Batcher<RoutedEvent>
+  /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
+  readonly #unfinished = new Set<Query>()
+  /** Events that the session still handed over after `stop`. Applied by `start`. */
+  #late: RoutedEvent[] = []
   #detach: (() => void) | undefined
 
   constructor(options: CacheSyncOptions) {
@@ -93,7 +104,7 @@ export class CacheSync {
         // What has arrived before the request leaves is answered by it.
         this.#batcher.flush()
         // Someone else's fetch is in flight (a page, say): one more after it.
-        if (!this.#journal.markDirty(query, 'refetch')) this.#writer.refetch(query)
+        if (!this.#journal.markDirty(query, 'active')) this.#writer.refetch(query)
       },
     })
     this.#foreignWrites = new ForeignWrites({
@@ -122,6 +133,13 @@ export class CacheSync {
         this.#options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
       }
     })
+    for (const query of this.#unfinished) {
+      if (cache.get(query.queryHash) === query) this.#invalidate(query, 'active')
+    }
+    this.#unfinished.clear()
+    const late = this.#late
+    this.#late = []
+    if (late.length > 0) this.push(late)
   }
 
   /** Applies what is queued, then leaves the cache alone. */
@@ -129,6 +147,9 @@ export class CacheSync {
     this.#batcher.stop()
     this.#detach?.()
     this.#detach = undefined
+    for (const query of [...this.#journal.unfinished(), ...this.#scheduler.unfinished()]) {
+      this.#unfinished.add(query)
+    }
     this.#scheduler.clear()
     this.#foreignWrites.stop()
     this.#journal.clear()
@@ -137,7 +158,9 @@ export class CacheSync {
 
   /** Takes events in order. Those of one call are written together. */
   push(events: readonly RoutedEvent[]): void {
-    this.#batcher.push(events)
+    if (this.#detach !== undefined) this.#batcher.push(events)
+    // A handler has stopped the bridge in the middle of a frame, and its positions count as known.
+    else for (const event of events) this.#late.push({ ...event, isReplay: true })
   }
 
   /** Applies what is queued now. */
@@ -146,23 +169,30 @@ export class CacheSync {
   }
 
   /** The queries that filters match, as `queryCache.findAll` would give them. */
-  match(filters: InvalidateEffect['filters']): Query[] {
+  match(filters: QueryFilters): Query[] {
     return this.#index.match(filters)
   }
 
   /**
    * Makes queries true again after events were missed (L2): the active ones are fetched, the others marked stale.
-   * One whose last fetch began within `quietMs` (nothing has happened since before it) is left alone.
+   * One whose data, or whose fetch in flight, was asked for within `quietMs` is left alone: nothing has happened since.
    */
   resync(isConcerned: (query: Query) => boolean, quietMs = 0): void {
     const now = this.#options.clock.now()
     this.#batcher.flush()
     notifyManager.batch(() => {
       for (const query of this.#index.match({})) {
-        const isCurrent = now - this.#scheduler.startedAt(query) < quietMs
-        if (!isCurrent && isConcerned(query)) this.#invalidate(query, 'active')
+        if (!this.#isNewerThan(now - quietMs, query) && isConcerned(query)) this.#invalidate(query, 'active')
       }
     })
+  }
+
+  /** Whether what a query shows, or is about to show, was read after a moment. */
+  #isNewerThan(moment: number, query: Query): boolean {
+    const record = this.#journal.get(query)
+    if (record !== undefined && !record.isPage) return this.#scheduler.startedAt(query) > moment
+    // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
+    return this.#scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
   }
 
   #apply(batch: readonly RoutedEvent[]): void {
@@ -171,7 +201,8 @@ export class CacheSync {
       for (const routed of batch) for (const effect of routed.effects) this.#plan(plans, effect, routed)
       for (const [query, plan] of plans) {
         try {
-          this.#carryOut(query, plan)
+          if (this.#detach !== undefined) this.#carryOut(query, plan)
+          else this.#unfinished.add(query) // An error handler has stopped the bridge.
         } catch (cause) {
           this.#options.onError(effectFailed({ cause, queryKey: query.queryKey }))
         }
@@ -181,16 +212,10 @@ export class CacheSync {
   }
 
   #plan(plans: Map<Query, Plan>, effect: Effect, routed: RoutedEvent): void {
-    let queries: Query[]
-    try {
-      queries = this.#index.match(
-        effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters,
-      )
-    } catch (cause) {
-      this.#options.onError(effectFailed({ cause, effect, event: routed.event }))
-      return
+    const onThrow = (cause: unknown, { queryKey }: Query) => {
+      this.#options.onError(effectFailed({ cause, effect, event: routed.event, queryKey }))
     }
-    for (const query of queries) {
+    for (const query of matchSafely(effect, (filters) => this.#index.match(filters), onThrow)) {
       let plan = plans.get(query)
       if (plan === undefined) {
         plan = { effects: [], sources: [], refetchType: undefined, isDropped: false }
@@ -207,8 +232,7 @@ export class CacheSync {
 
   #carryOut(query: Query, plan: Plan): void {
     if (plan.isDropped) {
-      this.#writer.drop(query)
-      this.#scheduler.request(query)
+      if (this.#writer.drop(query)) this.#scheduler.request(query, 'active')
       return
     }
     if (plan.effects.length > 0) this.#patch(query, plan)
@@ -223,13 +247,13 @@ export class CacheSync {
     if (data === undefined && !isReplacement) return
     const eventOf = (index: number) => plan.sources[index]?.event
     const isWhole = this.#fold(query, plan.effects, { isReplacement, eventOf })
-    this.#foreignWrites.changedByEvent(query)
+    this.#foreignWrites.changed(query)
     const record = this.#journal.get(query)
     if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
     if (!isWhole) this.#invalidate(query, 'active')
     else if (fetchStatus === 'idle' && this.#isDoubtful(plan, dataUpdatedAt)) {
       this.#writer.invalidate(query)
-      this.#scheduler.request(query, { notBeforeMs: this.#options.limits.streamLagMs })
+      this.#scheduler.request(query, 'active', this.#options.limits.streamLagMs)
     }
   }
 
@@ -261,38 +285,58 @@ export class CacheSync {
     )
   }
 
-  #invalidate(query: Query, refetchType: InvalidateEffect['refetchType']): void {
+  #invalidate(query: Query, refetchType: RefetchType): void {
     this.#writer.invalidate(query)
-    const isWanted = refetchType === 'all' || (refetchType === 'active') === query.isActive()
-    const mustFetch = refetchType !== 'none' && isWanted
-    if (this.#journal.markDirty(query, mustFetch ? 'refetch' : 'stale')) return
-    if (mustFetch) this.#scheduler.request(query, { evenInactive: refetchType !== 'active' })
+    this.#scheduler.mark(query, refetchType)
+    // Whether it is on screen is asked again when the fetch in flight has ended.
+    if (this.#journal.markDirty(query, refetchType)) return
+    if (wouldFetch(query, refetchType)) this.#scheduler.request(query, refetchType)
   }
 
   #onCacheEvent(event: QueryCacheNotifyEvent): void {
     const { query } = event
-    if (event.type === 'added') this.#added(query)
-    else if (event.type === 'observerOptionsUpdated')
+    // One that the app has removed goes on telling while it is on screen; so does one that a listener before ours has
+    // removed again.
+    const isCached = this.#options.queryClient.getQueryCache().get(query.queryHash) === query
+    if (!isCached && event.type !== 'removed') return
+    if (event.type === 'added') {
+      this.#added(query)
+      if (query.state.data !== undefined) this.#restored(query)
+    } else if (event.type === 'observerOptionsUpdated')
       this.#index.add(query) // It may have another hash function now.
     else if (event.type === 'removed') {
       this.#index.remove(query)
       this.#journal.close(query)
       this.#scheduler.forget(query)
+      this.#foreignWrites.forget(query)
     } else if (event.type === 'updated') {
       const { action } = event
       if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore !== undefined)
       else if (action.type === 'success' && action.manual !== true) this.#fetchSucceeded(query)
       else if (action.type === 'success' && !this.#writer.isWriting) this.#writtenByOthers(query)
+      else if (action.type === 'setState' && action.state === query.resetState) this.#journal.close(query)
       else if (isRevert(action)) this.#fetchReverted(query)
-      else if (action.type === 'error') this.#fetchFailed(query, this.#journal.close(query))
+      else if (action.type === 'setState' && 'dataUpdatedAt' in action.state) {
+        if (!this.#writer.isWriting) this.#restored(query)
+      } else if (action.type === 'error') this.#fetchFailed(query, this.#journal.close(query))
     }
   }
 
   #added(query: Query): void {
-    // A listener before ours may have removed it again: then 'removed' has come already.
-    if (this.#options.queryClient.getQueryCache().get(query.queryHash) !== query) return
     this.#index.add(query)
+    this.#foreignWrites.changed(query)
     if (query.state.fetchStatus !== 'idle') this.#journal.open(query, false)
+  }
+
+  /**
+   * Data came from a persister, from hydration or from `initialData` while events were coming: how old it is in terms
+   * of the stream is not known, and what came before it was not applied to it. It may be shown, and is fetched.
+   */
+  #restored(query: Query): void {
+    // Not inside the dispatch: whoever restores it may not have finished.
+    queueMicrotask(() => {
+      if (this.#detach !== undefined) this.#invalidate(query, 'active')
+    })
   }
 
   #fetchStarted(query: Query, isPage: boolean): void {
@@ -303,12 +347,15 @@ export class CacheSync {
   #fetchSucceeded(query: Query): void {
     const record = this.#journal.close(query)
     const isPage = record?.isPage === true
+    this.#foreignWrites.changed(query)
     if (!isPage) this.#scheduler.succeeded(query)
     if (record === undefined) return
-    const isWhole = record.effects.length === 0 || this.#fold(query, record.effects, {})
-    const mustFetch = record.dirty === 'refetch' || !isWhole || (isPage && this.#scheduler.isWanted(query))
-    if (mustFetch) this.#invalidate(query, 'active')
-    else if (record.dirty === 'stale') this.#writer.invalidate(query)
+    let stale = record.dirty
+    if (record.effects.length > 0 && !this.#fold(query, record.effects, {})) stale = widest(stale, 'active')
+    // A page makes nothing good that was out of date before.
+    const before = this.#scheduler.staleness(query)
+    if (before) stale = widest(stale, before)
+    if (stale) this.#invalidate(query, stale)
   }
 
   /** The app wrote the query itself. A cancel keeps that, so nothing of ours is put back over it. */
@@ -316,13 +363,13 @@ export class CacheSync {
     const record = this.#journal.get(query)
     if (record !== undefined) record.written = undefined
     this.#foreignWrites.writtenByApp(query)
+    // Made from data that was out of date, it is out of date as well.
+    if (this.#scheduler.staleness(query)) this.#writer.invalidate(query)
   }
 
   #fetchFailed(query: Query, record: FetchRecord | undefined): void {
-    if (record !== undefined && record.dirty !== false) {
-      this.#writer.invalidate(query)
-      if (record.dirty === 'refetch') this.#scheduler.want(query)
-    }
+    if (record?.dirty) this.#scheduler.mark(query, record.dirty)
+    if (this.#scheduler.staleness(query)) this.#writer.invalidate(query)
     this.#scheduler.failed(query)
   }
 
@@ -334,7 +381,10 @@ export class CacheSync {
     if (written !== undefined && query.state.data !== undefined) {
       this.#writer.patch(query, written.data, written.freshness)
     }
-    this.#fetchFailed(query, record)
+    if (record.dirty) this.#scheduler.mark(query, record.dirty)
+    // The app cancels before it writes a guess: a fetch while its mutation is pending would take the guess back.
+    if (this.#scheduler.staleness(query) && this.#foreignWrites.defer(query)) this.#writer.invalidate(query)
+    else this.#fetchFailed(query, record)
   }
 }
 
@@ -342,16 +392,4 @@ export class CacheSync {
 function isRevert(action: Extract<QueryCacheNotifyEvent, { type: 'updated' }>['action']): boolean {
   if (action.type === 'error') return (action.error as { revert?: boolean } | null)?.revert === true
   return action.type === 'setState' && action.state.fetchStatus === 'idle'
-}
-
-const WIDTH = { none: 0, inactive: 1, active: 1, all: 2 } as const
-
-/** The refetch type that covers both. */
-function widest(
-  a: InvalidateEffect['refetchType'] | undefined,
-  b: InvalidateEffect['refetchType'],
-): InvalidateEffect['refetchType'] {
-  if (a === undefined || a === b) return b
-  if (WIDTH[a] === WIDTH[b]) return 'all' // active and inactive
-  return WIDTH[a] > WIDTH[b] ? a : b
 }

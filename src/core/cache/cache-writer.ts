@@ -17,7 +17,7 @@ export function freshnessOf({ dataUpdatedAt, isInvalidated, status, error }: Que
 
 export class CacheWriter {
   readonly #client: QueryClient
-  /** A `setQueryData` of ours is being dispatched: the cache's listeners tell it from the app's own by this. */
+  /** A write of ours is being dispatched: the cache's listeners tell it from the app's own by this. */
   #isWriting = false
 
   constructor(client: QueryClient) {
@@ -35,20 +35,23 @@ export class CacheWriter {
    * touched. With a fetch in flight a cancel would revert `setState` to the state at the fetch's start;
    * `setQueryData` survives it (query-core `#revertState`), at the price of structural sharing.
    */
-  patch(query: Query, data: unknown, freshness: Freshness = freshnessOf(query.state)): void {
-    if (query.state.fetchStatus === 'idle') {
-      query.setState({ ...freshness, data })
-      return
-    }
-    notifyManager.batch(() => {
-      this.#setData(query, data, freshness.dataUpdatedAt)
-      query.setState(freshness)
+  patch(query: Query, data: unknown, freshness?: Freshness): void {
+    this.#write(() => {
+      if (query.state.fetchStatus === 'idle') {
+        query.setState({ ...freshness, data })
+        return
+      }
+      const { dataUpdatedAt, ...rest } = freshness ?? freshnessOf(query.state)
+      this.#setData(query, data, dataUpdatedAt)
+      query.setState(rest)
     })
   }
 
   /** Writes data that is the whole truth: the query becomes fresh and successful. */
   replace(query: Query, data: unknown): void {
-    this.#setData(query, data)
+    this.#write(() => {
+      this.#setData(query, data)
+    })
   }
 
   /** Marks a query stale. Does not refetch. */
@@ -64,24 +67,33 @@ export class CacheWriter {
     query.fetch(undefined, { cancelRefetch: false }).catch(() => undefined)
   }
 
-  /** Takes a query out of the cache. An observed one goes back to its first state instead: it is on screen. */
-  drop(query: Query): void {
-    if (query.getObserversCount() > 0) query.reset()
+  /**
+   * Takes a query out of the cache. An observed one goes back to its first state instead: it is on screen. True when
+   * it stays.
+   */
+  drop(query: Query): boolean {
+    const isObserved = query.getObserversCount() > 0
+    if (isObserved) query.reset()
     else this.#client.getQueryCache().remove(query)
+    return isObserved
+  }
+
+  #write(write: () => void): void {
+    this.#isWriting = true
+    try {
+      notifyManager.batch(write)
+    } finally {
+      this.#isWriting = false
+    }
   }
 
   #setData(query: Query, data: unknown, updatedAt?: number): void {
     const { queryHash } = this.#client.defaultQueryOptions({ queryKey: query.queryKey })
     const options = updatedAt === undefined ? undefined : { updatedAt }
-    this.#isWriting = true
-    try {
-      if (queryHash === query.queryHash) this.#client.setQueryData(query.queryKey, data, options)
-      // A query made with a queryKeyHashFn of its own is not found by its key: setQueryData would make a second
-      // one. `setData` is what setQueryData calls on the query it finds; it is marked internal.
-      else query.setData(data, { ...options, manual: true })
-    } finally {
-      this.#isWriting = false
-    }
+    if (queryHash === query.queryHash) this.#client.setQueryData(query.queryKey, data, options)
+    // A query made with a queryKeyHashFn of its own is not found by its key: setQueryData would make a second one.
+    // `setData` is what setQueryData calls on the query it finds; it is marked internal.
+    else query.setData(data, { ...options, manual: true })
   }
 }
 

@@ -3,6 +3,8 @@ import type { RealtimeError } from '../errors.ts'
 import type { Effect } from '../routing/effect.ts'
 import { describeEffect } from '../routing/effects.ts'
 import { foldEffects } from './apply-effect.ts'
+import { wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
+import { matchSafely } from './match-safely.ts'
 
 /** What would happen to one query, and why. */
 export interface QueryExplanation {
@@ -40,29 +42,24 @@ export function explainEffects(effects: readonly Effect[], cache: QueryCache): E
   return effects.map((effect) => ({
     effect,
     description: describeEffect(effect),
-    queries: cache
-      .findAll(effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters)
-      .map((query) => ({
-        queryKey: query.queryKey,
-        queryHash: query.queryHash,
-        ...explainQuery(effect, query),
-      })),
+    queries: matchSafely(effect, (filters) => cache.findAll(filters)).map((query) => ({
+      queryKey: query.queryKey,
+      queryHash: query.queryHash,
+      ...explainQuery(effect, query),
+    })),
   }))
 }
 
 function explainQuery(effect: Effect, query: Query): Pick<QueryExplanation, 'action' | 'why'> {
-  const whenStale = query.isActive() ? 'refetch' : 'mark-stale'
+  const whenStale = (refetchType: RefetchType) => (wouldFetch(query, refetchType) ? 'refetch' : 'mark-stale')
   if (effect.kind === 'drop') return { action: 'drop' }
-  if (effect.kind === 'invalidate')
-    return { action: effect.refetchType === 'none' ? 'mark-stale' : whenStale }
+  if (effect.kind === 'invalidate') return { action: whenStale(effect.refetchType) }
   const { data } = query.state
   if (data === undefined) {
-    return {
-      action:
-        effect.kind === 'setData' && effect.replace && effect.updater === undefined ? 'patch' : 'no-data',
-    }
+    const isWhole = effect.kind === 'setData' && effect.replace
+    return { action: isWhole ? 'patch' : 'no-data' }
   }
   const result = foldEffects([effect], data, query)
-  if (result.refetch) return { action: whenStale, why: result.problems[0]?.why }
+  if (result.refetch) return { action: whenStale('active'), why: result.problems[0]?.why }
   return { action: result.data === data ? 'unchanged' : 'patch' }
 }

@@ -13,12 +13,13 @@ import type { Query } from '@tanstack/query-core'
 import type { PatchingEffect } from '../routing/effect.ts'
 import { isReplayable } from '../routing/effects.ts'
 import type { Freshness } from './cache-writer.ts'
+import { widest, type RefetchType } from './invalidation-scheduler.ts'
 
 export interface FetchRecord {
   /** Effects to apply again over the response, in order of arrival. */
   effects: PatchingEffect[]
-  /** The response cannot be trusted to be current: mark the query stale after it, or fetch again. */
-  dirty: false | 'stale' | 'refetch'
+  /** The response cannot be trusted to be current: the query is invalidated again after it. */
+  dirty: RefetchType | undefined
   /** `fetchNextPage` or `fetchPreviousPage`: the pages that were there are not read again. */
   readonly isPage: boolean
   /** Our last write during this fetch, put back when a cancel reverts the query. */
@@ -38,7 +39,7 @@ export class FetchJournal {
   /** A fetch began. One that replaces another starts over: its request leaves now, after all that was noted. */
   open(query: Query, isPage: boolean): void {
     // A page fetch reads no old page again, so it makes nothing good that the fetch it replaces was to.
-    const dirty = (isPage && this.#records.get(query)?.dirty) || false
+    const dirty = isPage ? this.#records.get(query)?.dirty : undefined
     this.#records.set(query, { effects: [], dirty, isPage, written: undefined })
   }
 
@@ -60,20 +61,26 @@ export class FetchJournal {
     if (record === undefined) return
     if (record.effects.length + effects.length > this.#maxEffects) {
       record.effects = []
-      record.dirty = 'refetch'
+      record.dirty = widest(record.dirty, 'active')
       return
     }
     record.effects.push(...effects)
     // Whether the response holds the effect is not known, and applying it twice is not the same as once.
-    if (!effects.every(isReplayable)) record.dirty = 'refetch'
+    if (!effects.every(isReplayable)) record.dirty = widest(record.dirty, 'active')
   }
 
-  /** The fetch in flight will not be current: `refetch` outweighs `stale`. False when nothing is in flight. */
-  markDirty(query: Query, dirty: 'stale' | 'refetch'): boolean {
+  /** The fetch in flight will not be current. False when nothing is in flight. */
+  markDirty(query: Query, refetchType: RefetchType): boolean {
     const record = this.#records.get(query)
     if (record === undefined) return false
-    if (record.dirty !== 'refetch') record.dirty = dirty
+    record.dirty = widest(record.dirty, refetchType)
     return true
+  }
+
+  /** The queries whose response, when it comes, is not the whole truth. */
+  unfinished(): Query[] {
+    const records = [...this.#records]
+    return records.filter(([, { effects, dirty }]) => effects.length > 0 || dirty).map(([query]) => query)
   }
 
   clear(): void {

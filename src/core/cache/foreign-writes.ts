@@ -1,7 +1,7 @@
 /**
- * The app's own `setQueryData` beside ours. A snapshot taken in `onMutate` and put back in `onError` takes every
- * event along that was applied in between, and nothing in the written value tells. So: a write of the app's to a
- * query that an event has changed since the oldest pending mutation began is not trusted, and the query is fetched
+ * The app's own `setQueryData` beside ours. A snapshot taken in `onMutate` and put back in `onError` takes along
+ * every event and every response that came in between, and nothing in the written value tells. So: a write of the
+ * app's to a query that has changed since the oldest pending mutation began is not trusted, and the query is fetched
  * once when no mutation is pending any more (sooner, the response could wipe out an optimistic value).
  */
 import type { MutationCache, Query } from '@tanstack/query-core'
@@ -16,7 +16,7 @@ export interface ForeignWritesOptions {
 
 export class ForeignWrites {
   readonly #options: ForeignWritesOptions
-  /** When an event last changed a query. */
+  /** When an event or a response last changed a query; what came before it was there is not known. */
   readonly #changedAt = new WeakMap<Query, number>()
   /** To fetch when no mutation is pending. */
   readonly #doubtful = new Set<Query>()
@@ -27,8 +27,8 @@ export class ForeignWrites {
     this.#options = options
   }
 
-  /** An event changed this query's data. */
-  changedByEvent(query: Query): void {
+  /** An event or a response changed this query's data, or the query is new. */
+  changed(query: Query): void {
     this.#changedAt.set(query, this.#options.clock.now())
   }
 
@@ -36,12 +36,22 @@ export class ForeignWrites {
   writtenByApp(query: Query): void {
     const changedAt = this.#changedAt.get(query)
     if (changedAt === undefined) return
-    const pending = this.#pending()
-    if (!pending.some((mutation) => mutation.state.submittedAt <= changedAt)) return
+    if (this.#pending().some((mutation) => mutation.state.submittedAt <= changedAt)) this.defer(query)
+  }
+
+  /** Fetches a query when no mutation is pending. False when none is: nothing is to be waited for. */
+  defer(query: Query): boolean {
+    if (this.#pending().length === 0) return false
     this.#doubtful.add(query)
     this.#detach ??= this.#options.mutationCache.subscribe(() => {
       if (this.#pending().length === 0) this.#settle()
     })
+    return true
+  }
+
+  /** The query has left the cache. */
+  forget(query: Query): void {
+    this.#doubtful.delete(query)
   }
 
   stop(): void {

@@ -3,24 +3,31 @@
  * and whatever arrives during a fetch or too soon after the last one is made good by one more fetch at the end.
  * A fetch in flight is never aborted for an event, so events faster than the response cannot starve the screen.
  *
- * A wanted fetch that fails or is cancelled is wanted still: it is tried again, later and later, for as long as
- * the query is on screen. Off screen the stale mark is enough: TanStack fetches when it is mounted again.
+ * A wanted fetch that fails or is cancelled is wanted still: while the query is on screen and shows data that is now
+ * wrong, it is tried again, later and later, a bounded number of times. After that, and off screen, the stale mark is
+ * enough: TanStack fetches on focus, on reconnect, and when the query is mounted again.
  */
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
+import type { InvalidateEffect } from '../routing/effect.ts'
 
 /** First pause before a failed or cancelled refetch is tried again, in ms; it doubles up to the longest. */
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 30_000
 
+/** Failures in a row after which it is left to the app: about two minutes of trying. */
+const MAX_RETRIES = 8
+
+export type RefetchType = InvalidateEffect['refetchType']
+
 /** What is known and planned for one query. */
 interface Schedule {
   /** When the last fetch of this query began, whoever began it. */
   startedAt: number
-  /** A fetch is wanted and has not succeeded yet. */
-  wanted: boolean
-  /** Also when nothing on screen observes the query (`refetchType: 'all'`). */
-  evenInactive: boolean
+  /** When the last one that succeeded began: what it brought is as new as that. */
+  provenAt: number
+  /** Out of date, as far as events tell, and what is to be fetched for it. Until a whole response has come. */
+  stale: RefetchType | undefined
   /** Failures in a row of a wanted fetch. */
   failures: number
   /** Cancels the planned start, and when it is due. */
@@ -49,12 +56,13 @@ export class InvalidationScheduler {
    * Wants a fetch of this query: as soon as the interval allows, and not before `notBeforeMs` from now. Asking
    * again before it starts changes nothing, or makes it sooner.
    */
-  request(query: Query, { notBeforeMs = 0, evenInactive = false } = {}): void {
+  request(query: Query, refetchType: RefetchType, notBeforeMs = 0): void {
     const now = this.#options.clock.now()
     const schedule = this.#of(query)
-    schedule.wanted = true
-    schedule.evenInactive ||= evenInactive
-    this.#plan(query, schedule, Math.max(now + notBeforeMs, schedule.startedAt + this.#options.intervalMs))
+    schedule.stale = widest(schedule.stale, refetchType)
+    // The minimum is for a clock that was set back.
+    const earliest = Math.min(schedule.startedAt, now) + this.#options.intervalMs
+    this.#plan(query, schedule, Math.max(now + notBeforeMs, earliest))
   }
 
   /** A fetch of this query began, whoever asked for it: it answers all that was wanted until now. */
@@ -67,23 +75,31 @@ export class InvalidationScheduler {
   /** The fetch that began last succeeded. */
   succeeded(query: Query): void {
     const schedule = this.#of(query)
-    schedule.wanted = schedule.evenInactive = false
+    schedule.provenAt = schedule.startedAt
+    schedule.stale = undefined
     schedule.failures = 0
   }
 
   /** The fetch that began last failed or was cancelled. If one is wanted, it is tried again after a pause. */
   failed(query: Query): void {
     const schedule = this.#of(query)
-    if (!schedule.wanted) return
+    if (!schedule.stale || schedule.stale === 'none') return
+    const { data, status } = query.state
+    const hasNothingToMend = data === undefined && status === 'error'
+    if (hasNothingToMend || !query.isActive() || schedule.failures >= MAX_RETRIES) {
+      schedule.failures = 0
+      return
+    }
     // Between half of the pause and all of it, so that many clients of one failing server do not keep step.
     const pause = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** schedule.failures)
     schedule.failures += 1
     this.#plan(query, schedule, this.#options.clock.now() + pause * (0.5 + this.#options.random() / 2))
   }
 
-  /** Wants a fetch without planning one: what ends the present one plans it. */
-  want(query: Query): void {
-    this.#of(query).wanted = true
+  /** Notes that a query is out of date without planning a fetch: what ends the present one plans it. */
+  mark(query: Query, refetchType: RefetchType): void {
+    const schedule = this.#of(query)
+    schedule.stale = widest(schedule.stale, refetchType)
   }
 
   /** When the last fetch of this query began; before all time if none was seen. */
@@ -91,8 +107,19 @@ export class InvalidationScheduler {
     return this.#schedules.get(query)?.startedAt ?? -Infinity
   }
 
-  isWanted(query: Query): boolean {
-    return this.#schedules.get(query)?.wanted === true
+  /** When the last fetch of this query that succeeded began; before all time if none was seen. */
+  provenAt(query: Query): number {
+    return this.#schedules.get(query)?.provenAt ?? -Infinity
+  }
+
+  /** What is to be fetched because events have put the query out of date; `undefined`: they have not. */
+  staleness(query: Query): RefetchType | undefined {
+    return this.#schedules.get(query)?.stale
+  }
+
+  /** The queries that are out of date. */
+  unfinished(): Query[] {
+    return [...this.#schedules].filter(([, { stale }]) => stale).map(([query]) => query)
   }
 
   forget(query: Query): void {
@@ -111,8 +138,8 @@ export class InvalidationScheduler {
     if (schedule === undefined) {
       schedule = {
         startedAt: -Infinity,
-        wanted: false,
-        evenInactive: false,
+        provenAt: -Infinity,
+        stale: undefined,
         failures: 0,
         cancel: undefined,
         dueAt: 0,
@@ -130,7 +157,7 @@ export class InvalidationScheduler {
     schedule.dueAt = dueAt
     const start = () => {
       schedule.cancel = undefined
-      if (isFetchable(query, schedule.evenInactive)) this.#options.refetch(query)
+      if (wouldFetch(query, schedule.stale ?? 'none')) this.#options.refetch(query)
     }
     const delayMs = dueAt - this.#options.clock.now()
     schedule.cancel = delayMs > 0 ? this.#options.clock.after(delayMs, start) : soon(start)
@@ -153,9 +180,19 @@ function soon(callback: () => void): () => void {
   }
 }
 
-/** What `refetchQueries` leaves out: disabled queries and those with `staleTime: 'static'`. */
-function isFetchable(query: Query, evenInactive: boolean): boolean {
+/** Whether an invalidation with this refetch type fetches the query as it is now, as `invalidateQueries` would. */
+export function wouldFetch(query: Query, refetchType: RefetchType): boolean {
   // `isStatic` came with `staleTime: 'static'`, later than the oldest query-core supported.
   const isStatic = (query as { isStatic?: () => boolean }).isStatic
-  return (evenInactive || query.isActive()) && !query.isDisabled() && isStatic?.call(query) !== true
+  const isMeant = refetchType === 'all' || refetchType === (query.isActive() ? 'active' : 'inactive')
+  return isMeant && !query.isDisabled() && isStatic?.call(query) !== true
+}
+
+const WIDTH = { none: 0, inactive: 1, active: 1, all: 2 } as const
+
+/** The refetch type that covers both. */
+export function widest(a: RefetchType | undefined, b: RefetchType): RefetchType {
+  if (a === undefined || a === b) return b
+  if (WIDTH[a] === WIDTH[b]) return 'all' // active and inactive
+  return WIDTH[a] > WIDTH[b] ? a : b
 }

@@ -5,6 +5,7 @@
  */
 import type { Query, QueryCache } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
+import { RealtimeError } from '../errors.ts'
 
 /** The topics that keep a query live. `undefined`: the default topics do. */
 export type TopicsOfQuery = (query: Query) => readonly string[] | undefined
@@ -16,6 +17,9 @@ export interface TopicInterestOptions {
   /** Always wanted, and keeping live every query that names no topics of its own. */
   defaultTopics: readonly string[]
   topicsOf: TopicsOfQuery
+  /** The source knows no subscriptions: whatever topics its events name, they keep every query live. */
+  isPlain: boolean
+  onError(error: RealtimeError): void
   /** Called once per turn, after changes. */
   onChange(topics: ReadonlySet<string>): void
 }
@@ -38,8 +42,9 @@ export class TopicInterest {
   /** Follows the observers of a cache. */
   attach(cache: QueryCache): void {
     this.#detach = cache.subscribe((event) => {
-      if (event.type === 'removed') this.#hold(event.query, [])
-      else if (event.type.startsWith('observer')) this.#follow(event.query)
+      if (event.type === 'removed') this.#hold(event.query, undefined)
+      else if (event.type.startsWith('observer'))
+        this.#follow(event.query, event.type !== 'observerResultsUpdated')
     })
     for (const query of cache.getAll()) this.#follow(query)
     this.#changed()
@@ -48,7 +53,7 @@ export class TopicInterest {
   detach(): void {
     this.#detach?.()
     this.#detach = undefined
-    for (const query of this.#held.keys()) this.#hold(query, [])
+    for (const query of this.#held.keys()) this.#hold(query, undefined)
     for (const [topic, cancel] of this.#lingering) {
       cancel()
       this.#users.delete(topic)
@@ -68,32 +73,47 @@ export class TopicInterest {
 
   /**
    * Whether a topic keeps this query live. `undefined` stands for the whole connection of a source without topics:
-   * it keeps every query live, save those that name an empty list.
+   * it keeps every query live, save those that name an empty list. So does each topic of such a source for queries
+   * that name none.
    */
   keepsLive(query: Query, topic: string | undefined): boolean {
-    if (topic === undefined) return this.#options.topicsOf(query)?.length !== 0
-    return this.#topicsOf(query).includes(topic)
+    const { defaultTopics, isPlain } = this.#options
+    const named = this.#named(query)
+    if (topic === undefined) return named?.length !== 0
+    if (named === undefined && isPlain && defaultTopics.length === 0) return true
+    return (named ?? defaultTopics).includes(topic)
   }
 
-  /** Every topic that is wanted now, lingering ones included. */
+  /** Every topic that is wanted now. Lingering ones come last: they are the first to go at the session's limit. */
   wanted(): ReadonlySet<string> {
-    return new Set([...this.#options.defaultTopics, ...this.#users.keys()])
+    const used = [...this.#users.keys()].filter((topic) => !this.#lingering.has(topic))
+    return new Set([...this.#options.defaultTopics, ...used, ...this.#lingering.keys()])
   }
 
-  #topicsOf(query: Query): readonly string[] {
-    return this.#options.topicsOf(query) ?? this.#options.defaultTopics
+  /** The topics that a query names itself. A function that fails on it names none. */
+  #named(query: Query): readonly string[] | undefined {
+    try {
+      return this.#options.topicsOf(query)
+    } catch (cause) {
+      const message = `\`topics\` threw on the query ${query.queryHash}. Give undefined for queries without topics.`
+      this.#options.onError(new RealtimeError('listener-failed', message, { cause }))
+      return undefined
+    }
   }
 
-  #follow(query: Query): void {
-    this.#hold(query, query.isActive() ? this.#topicsOf(query) : [])
+  /** @param hasNewOptions - False: only whether it is active may have changed. */
+  #follow(query: Query, hasNewOptions = true): void {
+    const isActive = query.isActive()
+    if (!hasNewOptions && isActive === this.#held.has(query)) return
+    this.#hold(query, isActive ? (this.#named(query) ?? this.#options.defaultTopics) : undefined)
   }
 
-  #hold(query: Query, topics: readonly string[]): void {
+  #hold(query: Query, topics: readonly string[] | undefined): void {
     const held = this.#held.get(query) ?? []
-    if (topics.length) this.#held.set(query, [...topics])
+    if (topics) this.#held.set(query, [...topics])
     else this.#held.delete(query)
     // In this order, what is held before and after does not begin to linger.
-    for (const topic of topics) this.#add(topic)
+    for (const topic of topics ?? []) this.#add(topic)
     for (const topic of held) this.#release(topic)
   }
 
@@ -109,6 +129,10 @@ export class TopicInterest {
     const users = (this.#users.get(topic) ?? 1) - 1
     this.#users.set(topic, users)
     if (users > 0) return
+    if (this.#detach === undefined) {
+      this.#users.delete(topic) // Nothing lingers after the end (L9).
+      return
+    }
     const end = () => {
       this.#lingering.delete(topic)
       this.#users.delete(topic)

@@ -266,7 +266,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       if (state.probes === 0) {
         const dueAt = state.heardAt + heartbeat.intervalMs
         if (dueAt <= now) probe()
-        else draft.timerAt = dueAt
+        else draft.timerAt = Math.min(dueAt, now + heartbeat.intervalMs) // The clock may have been set back.
       } else if (state.probes === 1 && now - timerAt > LATE_MS) probe(2)
       else giveUp()
       return
