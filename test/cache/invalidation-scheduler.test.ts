@@ -114,6 +114,30 @@ describe('InvalidationScheduler', () => {
     expect(starts).toHaveLength(8)
   })
 
+  it('gives up after two minutes without an event, and begins anew with the next one', async () => {
+    const query = createQuery()
+    /** Every fetch that starts fails, this often at most. */
+    const fail = async (times: number) => {
+      for (let ended = starts.length - 1; ended < starts.length && times > 0; times -= 1) {
+        ended = starts.length
+        scheduler.failed(query)
+        await pass(30_000)
+      }
+    }
+    scheduler.request(query, 'active')
+    await pass(0)
+    await fail(20)
+    expect(starts).toHaveLength(1 + 8)
+    starts = []
+    for (let event = 0; event < 5; event += 1) {
+      scheduler.request(query, 'active')
+      await pass(0)
+      await fail(4)
+    }
+    // Each was tried at once, and then again and again: many failures in all, none of them the last straw.
+    expect(starts).toHaveLength(5 * (1 + 4))
+  })
+
   it('does not repeat the failure of a fetch that nobody wanted from it', async () => {
     const query = createQuery()
     scheduler.started(query)

@@ -15,7 +15,7 @@ import type { InvalidateEffect } from '../routing/effect.ts'
 const FIRST_RETRY_MS = 1_000
 const LONGEST_RETRY_MS = 30_000
 
-/** Failures in a row after which it is left to the app: about two minutes of trying. */
+/** Failures in a row, since the last event, after which it is left to the app: about two minutes of trying. */
 const MAX_RETRIES = 8
 
 export type RefetchType = InvalidateEffect['refetchType']
@@ -28,7 +28,7 @@ interface Schedule {
   provenAt: number
   /** Out of date, as far as events tell, and what is to be fetched for it. Until a whole response has come. */
   stale: RefetchType | undefined
-  /** Failures in a row of a wanted fetch. */
+  /** Failures in a row of a wanted fetch, since it was last asked for. */
   failures: number
   /** Cancels the planned start, and when it is due. */
   cancel: (() => void) | undefined
@@ -57,9 +57,9 @@ export class InvalidationScheduler {
    * again before it starts changes nothing, or makes it sooner.
    */
   request(query: Query, refetchType: RefetchType, notBeforeMs = 0): void {
+    this.mark(query, refetchType)
     const now = this.#options.clock.now()
     const schedule = this.#of(query)
-    schedule.stale = widest(schedule.stale, refetchType)
     // The minimum is for a clock that was set back.
     const earliest = Math.min(schedule.startedAt, now) + this.#options.intervalMs
     this.#plan(query, schedule, Math.max(now + notBeforeMs, earliest))
@@ -100,6 +100,8 @@ export class InvalidationScheduler {
   mark(query: Query, refetchType: RefetchType): void {
     const schedule = this.#of(query)
     schedule.stale = widest(schedule.stale, refetchType)
+    // Whatever was tried before it says nothing of what it takes from here.
+    schedule.failures = 0
   }
 
   /** When the last fetch of this query began; before all time if none was seen. */
