@@ -10,9 +10,10 @@
  */
 import { QueryClient, type Query } from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
-import { CacheSync, type CacheLimits, type RoutedEvent } from './core/cache/cache-sync.ts'
+import { CacheSync, type CacheLimits } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
+import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'

@@ -21,7 +21,7 @@ import {
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
-import type { Effect, PatchingEffect } from '../routing/effect.ts'
+import type { PatchingEffect } from '../routing/effect.ts'
 import { isReplayable } from '../routing/effects.ts'
 import { foldEffects } from './apply-effect.ts'
 import { Batcher, type RequestFrame } from './batcher.ts'
@@ -30,16 +30,8 @@ import { FetchJournal, type FetchRecord } from './fetch-journal.ts'
 import { ForeignWrites } from './foreign-writes.ts'
 import { InvalidationScheduler, widest, wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
 import { KeyIndex } from './key-index.ts'
-import { matchSafely } from './match-safely.ts'
+import { planBatch, type Plan, type RoutedEvent } from './plan-batch.ts'
 import { effectFailed } from './effect-failed.ts'
-
-/** An event with the effects that the table gave it. */
-export interface RoutedEvent {
-  readonly event: RealtimeEvent
-  readonly effects: readonly Effect[]
-  /** It was missed and came by replay: a query fetched meanwhile may hold it already. */
-  readonly isReplay: boolean
-}
 
 export interface CacheSyncOptions {
   queryClient: QueryClient
@@ -66,15 +58,6 @@ export interface CacheLimits {
    * once this time has passed. @default 5_000
    */
   readonly streamLagMs: number
-}
-
-/** What one batch does to one query. */
-interface Plan {
-  readonly effects: PatchingEffect[]
-  /** The event behind each effect. */
-  readonly sources: RoutedEvent[]
-  refetchType: RefetchType | undefined
-  isDropped: boolean
 }
 
 export class CacheSync {
@@ -163,16 +146,6 @@ export class CacheSync {
     else for (const event of events) this.#late.push({ ...event, isReplay: true })
   }
 
-  /** Applies what is queued now. */
-  flush(): void {
-    this.#batcher.flush()
-  }
-
-  /** The queries that filters match, as `queryCache.findAll` would give them. */
-  match(filters: QueryFilters): Query[] {
-    return this.#index.match(filters)
-  }
-
   /**
    * Makes queries true again after events were missed (L2): the active ones are fetched, the others marked stale.
    * One whose data, or whose fetch in flight, was asked for within `quietMs` is left alone: nothing has happened since.
@@ -197,9 +170,11 @@ export class CacheSync {
 
   #apply(batch: readonly RoutedEvent[]): void {
     notifyManager.batch(() => {
-      const plans = new Map<Query, Plan>()
-      for (const routed of batch) for (const effect of routed.effects) this.#plan(plans, effect, routed)
-      for (const [query, plan] of plans) {
+      const match = (filters: QueryFilters) => this.#index.match(filters)
+      const report = (error: RealtimeError) => {
+        this.#options.onError(error)
+      }
+      for (const [query, plan] of planBatch(batch, match, report)) {
         try {
           if (this.#detach !== undefined) this.#carryOut(query, plan)
           else this.#unfinished.add(query) // An error handler has stopped the bridge.
@@ -209,25 +184,6 @@ export class CacheSync {
       }
     })
     this.#options.onApplied(batch)
-  }
-
-  #plan(plans: Map<Query, Plan>, effect: Effect, routed: RoutedEvent): void {
-    const onThrow = (cause: unknown, { queryKey }: Query) => {
-      this.#options.onError(effectFailed({ cause, effect, event: routed.event, queryKey }))
-    }
-    for (const query of matchSafely(effect, (filters) => this.#index.match(filters), onThrow)) {
-      let plan = plans.get(query)
-      if (plan === undefined) {
-        plan = { effects: [], sources: [], refetchType: undefined, isDropped: false }
-        plans.set(query, plan)
-      }
-      if (effect.kind === 'drop') plan.isDropped = true
-      else if (effect.kind === 'invalidate') plan.refetchType = widest(plan.refetchType, effect.refetchType)
-      else if (!plan.isDropped) {
-        plan.effects.push(effect)
-        plan.sources.push(routed)
-      }
-    }
   }
 
   #carryOut(query: Query, plan: Plan): void {
