@@ -270,7 +270,7 @@ export class CacheSync {
       if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore !== undefined)
       else if (action.type === 'success' && action.manual !== true) this.#fetchSucceeded(query)
       else if (action.type === 'success' && !this.#writer.isWriting) this.#writtenByOthers(query)
-      else if (action.type === 'setState' && action.state === query.resetState) this.#journal.close(query)
+      else if (isReset(action, query)) this.#journal.close(query)
       else if (isRevert(action)) this.#fetchReverted(query)
       else if (action.type === 'setState' && 'dataUpdatedAt' in action.state) {
         if (!this.#writer.isWriting) this.#restored(query)
@@ -344,8 +344,17 @@ export class CacheSync {
   }
 }
 
+type Action = Extract<QueryCacheNotifyEvent, { type: 'updated' }>['action']
+
+/** `query.reset()`: the state the query was made with. Where query-core does not tell that state, its count does. */
+function isReset(action: Action, query: Query): boolean {
+  if (action.type !== 'setState' || action.state.fetchStatus !== 'idle') return false
+  const { resetState } = query as { resetState?: unknown }
+  return resetState === undefined ? action.state.dataUpdateCount === 0 : action.state === resetState
+}
+
 /** A cancel that put a query back to the state of its fetch's start. Until 5.80 it was told as an error. */
-function isRevert(action: Extract<QueryCacheNotifyEvent, { type: 'updated' }>['action']): boolean {
+function isRevert(action: Action): boolean {
   if (action.type === 'error') return (action.error as { revert?: boolean } | null)?.revert === true
   return action.type === 'setState' && action.state.fetchStatus === 'idle'
 }
