@@ -155,15 +155,18 @@ export class CacheSync {
     this.#batcher.flush()
     notifyManager.batch(() => {
       for (const query of this.#index.match({})) {
-        if (!this.#isNewerThan(now - quietMs, query) && isConcerned(query)) this.#invalidate(query, 'active')
+        if (!isConcerned(query) || this.#isNewerThan(now - quietMs, query)) continue
+        const isOnItsWay = this.#journal.get(query)?.isPage === false
+        // A response that was asked for late enough makes it good; if it does not come, the query is stale.
+        if (isOnItsWay && now - this.#scheduler.startedAt(query) < quietMs)
+          this.#scheduler.mark(query, 'active')
+        else this.#invalidate(query, 'active')
       }
     })
   }
 
-  /** Whether what a query shows, or is about to show, was read after a moment. */
+  /** Whether what a query shows was read after a moment. */
   #isNewerThan(moment: number, query: Query): boolean {
-    const record = this.#journal.get(query)
-    if (record !== undefined && !record.isPage) return this.#scheduler.startedAt(query) > moment
     // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
     return this.#scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
   }
