@@ -107,6 +107,9 @@ export class BoardWindow {
 
   /** Drags a task with the mouse, to the upper half of another one. */
   async drag(title: string, ontoTitle: string): Promise<void> {
+    // Cards glide to their places: a trial waits until both are at rest.
+    await this.task(title).hover({ trial: true })
+    await this.task(ontoTitle).hover({ trial: true })
     const from = (await this.task(title).boundingBox())!
     const onto = (await this.task(ontoTitle).boundingBox())!
     await this.page.mouse.move(from.x + 60, from.y + 12)
