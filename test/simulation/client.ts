@@ -30,8 +30,11 @@ export interface ClientOptions {
 
 /** A row on screen that was newer before. */
 export interface Regress {
-  /** It had left the data meanwhile, or may have: a window shows so many rows and knows nothing of the others. */
-  readonly isBack: boolean
+  /**
+   * What no version can prevent: the row had left the data meanwhile (`absent`), or may have, because the list is a
+   * window on the first few (`window`); or nobody was there to hold a response against what was known (`stopped`).
+   */
+  readonly excuse: 'absent' | 'window' | 'stopped' | undefined
   readonly query: string
   readonly row: number
   readonly from: number
@@ -237,10 +240,15 @@ export class Client {
     this.queryClient.clear()
   }
 
+  #excuse(isWindow: boolean, isKept: boolean): Regress['excuse'] {
+    if (this.bridge.status.status === 'closed') return 'stopped'
+    if (isWindow) return 'window'
+    return isKept ? undefined : 'absent'
+  }
+
   /** L4 as a person sees it: nothing on screen becomes older. */
   #look({ queryKey }: BoardQuery, data: unknown): void {
     const query = JSON.stringify(queryKey)
-    const isWindow = queryKey[1] === 'top'
     let seen = this.#seen.get(query)
     if (seen === undefined) this.#seen.set(query, (seen = { newest: new Map(), kept: new Set() }))
     // A new page may bring a newer copy of a row that an old page has too.
@@ -248,9 +256,12 @@ export class Client {
     for (const { id, rev } of rowsOf(data)) rows.set(id, Math.max(rev, rows.get(id) ?? 0))
     for (const [row, to] of rows) {
       const from = seen.newest.get(row) ?? 0
-      const isBack = isWindow || !seen.kept.has(row)
-      if (to < from) this.regresses.push({ query, row, from, to, isBack })
-      if (to > from || isBack) seen.newest.set(row, to)
+      if (to < from) {
+        const excuse = this.#excuse(queryKey[1] === 'top', seen.kept.has(row))
+        this.regresses.push({ query, row, from, to, excuse })
+        if (!excuse) continue
+      }
+      seen.newest.set(row, to)
     }
     seen.kept = new Set(rows.keys())
   }

@@ -52,7 +52,7 @@ describe('simulation', () => {
           const mayGoBack =
             !weather.versions || weather.mutations || history.limits?.maxJournalEffects !== undefined
           expect(problems).toEqual([])
-          if (!mayGoBack) expect(regresses.filter(({ isBack }) => !isBack)).toEqual([])
+          if (!mayGoBack) expect(regresses.filter(({ excuse }) => !excuse)).toEqual([])
         }),
         { numRuns: RUNS, seed: SEED },
       )
