@@ -81,6 +81,14 @@ describe('an infinite list', () => {
     expect([shown(result.data), result.refetch]).toEqual([expected, false])
   })
 
+  it('holds an item against every copy of its row: pages may overlap', () => {
+    const version = ({ rank }: Row) => rank
+    const data = { pages: [[row('a', 1), row('b', 2)], [row('b', 4)]], pageParams: [0, 1] }
+    expect(fold(put(row('b', 3), { version }), data, NEXT).data).toBe(data)
+    const newest = fold(put(row('b', 5), { version }), data, NEXT).data as typeof data
+    expect(newest.pages).toEqual([[row('a', 1), row('b', 5)], []])
+  })
+
   it('leaves out what lies beyond the loaded pages', () => {
     const data = feed()
     expect(fold(put(row('x', 51), { sort: byRank }), data, NEXT)).toEqual({

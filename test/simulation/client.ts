@@ -1,11 +1,13 @@
 /** One browser tab: a real QueryClient, a real bridge, and observers that read as React does. */
 import {
+  hashKey,
   InfiniteQueryObserver,
   MutationObserver,
   notifyManager,
   QueryClient,
   QueryObserver,
   type InfiniteData,
+  type QueryKey,
   type QueryObserverOptions,
 } from '@tanstack/query-core'
 import { RealtimeQueryBridge, type BridgeLimits } from '../../src/bridge.ts'
@@ -66,6 +68,8 @@ export class Client {
   readonly #seen = new Map<string, { newest: Map<number, number>; kept: Set<number> }>()
   /** The last offset that was delivered, by topic and epoch. */
   readonly #delivered = new Map<string, number>()
+  /** Queries whose fetch was in flight when the bridge stopped, and how many responses until that is over. */
+  readonly #unheld = new Map<string, number>()
   #isOnline = true
   #signal: ((signal: WakeSignal) => void) | undefined
 
@@ -109,7 +113,11 @@ export class Client {
     this.bridge.subscribe(() => {
       this.heardAt = time.now
     })
-    this.queryClient.getQueryCache().subscribe(({ query: { queryKey, state } }) => {
+    this.queryClient.getQueryCache().subscribe((event) => {
+      const { queryKey, queryHash, state } = event.query
+      if (event.type === 'updated' && event.action.type === 'success' && !event.action.manual) {
+        this.#unheld.set(queryHash, (this.#unheld.get(queryHash) ?? 0) - 1)
+      }
       const seen = this.#seen.get(JSON.stringify(queryKey))
       if (seen === undefined) return
       const rows = rowsOf(state.data)
@@ -132,6 +140,9 @@ export class Client {
   }
 
   stop(): void {
+    for (const { queryHash, state } of this.queryClient.getQueryCache().getAll()) {
+      if (state.fetchStatus !== 'idle') this.#unheld.set(queryHash, 2)
+    }
     this.bridge.stop()
   }
 
@@ -240,9 +251,10 @@ export class Client {
     this.queryClient.clear()
   }
 
-  #excuse(isWindow: boolean, isKept: boolean): Regress['excuse'] {
-    if (this.bridge.status.status === 'closed') return 'stopped'
-    if (isWindow) return 'window'
+  #excuse(queryKey: QueryKey, isKept: boolean): Regress['excuse'] {
+    const isStopped = this.bridge.status.status === 'closed' || (this.#unheld.get(hashKey(queryKey)) ?? 0) > 0
+    if (isStopped) return 'stopped'
+    if (queryKey[1] === 'top') return 'window'
     return isKept ? undefined : 'absent'
   }
 
@@ -257,7 +269,7 @@ export class Client {
     for (const [row, to] of rows) {
       const from = seen.newest.get(row) ?? 0
       if (to < from) {
-        const excuse = this.#excuse(queryKey[1] === 'top', seen.kept.has(row))
+        const excuse = this.#excuse(queryKey, seen.kept.has(row))
         this.regresses.push({ query, row, from, to, excuse })
         if (!excuse) continue
       }

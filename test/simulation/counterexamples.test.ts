@@ -33,7 +33,7 @@ const history = (more: Partial<History>): History => ({
 })
 
 /** Queries, as `QUERIES` counts them. */
-const [ALL_A, ALL_B, FEED_A, FEED_B, DETAIL_1] = [0, 1, 16, 17, 20]
+const [ALL_A, ALL_B, STATS_A, FEED_A, FEED_B, DETAIL_1] = [0, 1, 10, 16, 17, 20]
 
 /** What every write has, and does not always need. */
 const write = (command: Partial<Extract<Command, { do: 'write' }>>): Command => ({
@@ -201,6 +201,36 @@ describe('a history that once ended wrong', () => {
           { do: 'invalidate', ...on },
           { do: 'invalidate', ...on },
           pass(924),
+        ],
+      }),
+    ],
+    [
+      'a page brings a newer copy of a row that is on a page before it',
+      'an older event was held against the first copy only, and took the newer one out',
+      history({
+        conditions: { ...conditions, publishMs: 1_500 },
+        queries: [FEED_A],
+        commands: [
+          pass(223),
+          write({ op: 'rank', value: 26 }),
+          pass(7),
+          write({ op: 'import' }),
+          { do: 'page', ...on, isNext: true, kindly: false },
+        ],
+      }),
+    ],
+    [
+      'the bridge stops while a mutation holds a snapshot',
+      'stop() forgot which queries a rollback may take back',
+      history({
+        queries: [STATS_A],
+        commands: [
+          pass(45),
+          { do: 'mutate', ...on, row: 0, title: 'guess', latencyMs: 159, fails: false, invalidates: true },
+          write({ op: 'create' }),
+          pass(159),
+          { do: 'stop', client: 0 },
+          { do: 'cancel', client: 0, query: -1 },
         ],
       }),
     ],

@@ -130,7 +130,8 @@ export class CacheSync {
     this.#batcher.stop()
     this.#detach?.()
     this.#detach = undefined
-    for (const query of [...this.#journal.unfinished(), ...this.#scheduler.unfinished()]) {
+    const exposed = this.#foreignWrites.unfinished(this.#index.match({}))
+    for (const query of [...this.#journal.unfinished(), ...this.#scheduler.unfinished(), ...exposed]) {
       this.#unfinished.add(query)
     }
     this.#scheduler.clear()

@@ -34,9 +34,7 @@ export class ForeignWrites {
 
   /** The app wrote this query's data. */
   writtenByApp(query: Query): void {
-    const changedAt = this.#changedAt.get(query)
-    if (changedAt === undefined) return
-    if (this.#pending().some((mutation) => mutation.state.submittedAt <= changedAt)) this.defer(query)
+    if (this.#isExposed(query)) this.defer(query)
   }
 
   /** Fetches a query when no mutation is pending. False when none is: nothing is to be waited for. */
@@ -58,6 +56,17 @@ export class ForeignWrites {
     this.#detach?.()
     this.#detach = undefined
     this.#doubtful.clear()
+  }
+
+  /** Those of these queries that a write of the app's has made doubtful, or may yet. */
+  unfinished(queries: readonly Query[]): Query[] {
+    return queries.filter((query) => this.#doubtful.has(query) || this.#isExposed(query))
+  }
+
+  /** Whether a pending mutation may hold a snapshot from before the last change. */
+  #isExposed(query: Query): boolean {
+    const changedAt = this.#changedAt.get(query) ?? -Infinity
+    return this.#pending().some((mutation) => mutation.state.submittedAt <= changedAt)
   }
 
   #pending() {

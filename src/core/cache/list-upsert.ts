@@ -22,12 +22,11 @@ export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: 
   const [position, ...copies] = found
   const isNew = position === undefined
   const old = isNew ? undefined : draft.rows[position]
-  if (!isNew && isOutdated(effect, old)) return true
+  if (found.some((at) => isOutdated(effect, draft.rows[at]))) return true
   const belongs = where ? where(item, queryKey) : true
   if (belongs === undefined) return false
   if (!belongs) return removeFromList(draft, found, { limit, context })
   // Pages by offset overlap when rows come and go between their fetches. One copy of a row is enough.
-  // What is known of the ends stays so.
   let isClosed = removeFromList(draft, copies, { context })
   const row = isNew ? item : replaceEqualDeep(old, item)
   if (row === old) return isClosed
