@@ -1,7 +1,9 @@
 /** Two clients that write to the same lists over REST, each behind a network of its own that cuts and delays. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
+import type { EventLog } from '../../src/server/index.ts'
 import { FaultProxy } from '../support/fault-proxy.ts'
+import { seasonedLog } from '../support/live-server.ts'
 import { seededRandom } from '../support/random.ts'
 import { eventually, startClient, startLiveServer } from '../support/socket-client.ts'
 
@@ -10,13 +12,27 @@ const WRITES = 60
 
 const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1)
 
+/** A log that takes its time to read, as one on a network does: events are published meanwhile. */
+function slowLog(wait: () => Promise<unknown>): EventLog {
+  const log = seasonedLog()
+  return {
+    ...log,
+    async read(topic, after, limit) {
+      await wait()
+      const read = await log.read(topic, after, limit)
+      await wait()
+      return read
+    },
+  }
+}
+
 describe('two clients on bad networks', () => {
   it.each([1, 2, 3, 4, 5])(
     'have what the server has, every event once and in order (seed %i)',
     async (seed) => {
       const random = seededRandom(seed)
       const below = (end: number) => Math.floor(random() * end)
-      const server = await startLiveServer()
+      const server = await startLiveServer({ log: slowLog(() => pause(below(5))) })
 
       const sides = await Promise.all(
         [1, 2].map(async () => {

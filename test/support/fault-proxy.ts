@@ -15,7 +15,6 @@ interface Link {
   /** The client's side, and the server's. */
   readonly near: Socket
   readonly far: Socket
-  isStalled: boolean
 }
 
 export class FaultProxy {
@@ -85,10 +84,17 @@ export class FaultProxy {
 
   /** Stops forwarding on what is open, and tells neither side: a cable is pulled. New connections are well. */
   stall(): void {
-    for (const link of this.#links) {
-      link.isStalled = true
-      link.near.pause()
-      link.far.pause()
+    for (const { near, far } of this.#links) {
+      near.pause()
+      far.pause()
+    }
+  }
+
+  /** The cable is back, and with it everything that was sent meanwhile. */
+  resume(): void {
+    for (const { near, far } of this.#links) {
+      near.resume()
+      far.resume()
     }
   }
 
@@ -105,7 +111,7 @@ export class FaultProxy {
       return
     }
     const far = connect({ port: this.target, host: '127.0.0.1', noDelay: true })
-    const link: Link = { near, far, isStalled: false }
+    const link: Link = { near, far }
     this.#links.add(link)
     this.opened++
     this.#forward(link, near, (chunk) => far.write(chunk))
