@@ -1,4 +1,4 @@
-import { foldEffects, type FoldResult } from '../../src/core/cache/apply-effect.ts'
+import { foldEffects, type FoldResult } from '../../src/core/overlay/fold-effects.ts'
 import type { PatchingEffect } from '../../src/core/routing/effect.ts'
 
 /** Freezes a value all the way down, so that a write to it throws. */

@@ -2,7 +2,7 @@ import type { Query, QueryCache, QueryKey } from '@tanstack/query-core'
 import type { RealtimeError } from '../errors.ts'
 import type { Effect } from '../routing/effect.ts'
 import { describeEffect } from '../routing/effects.ts'
-import { foldEffects } from './apply-effect.ts'
+import { foldEffects } from '../overlay/fold-effects.ts'
 import { wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
 import { matchSafely } from './match-safely.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { ListLens } from '../../src/core/routing/effect.ts'
 import { patch, remove, setData, update, upsert } from '../../src/core/routing/effects.ts'
-import { foldEffects } from '../../src/core/cache/apply-effect.ts'
+import { foldEffects } from '../../src/core/overlay/fold-effects.ts'
 import { fold } from '../support/fold.ts'
 
 const task = { id: 't1', title: 'a', tags: ['x'] }

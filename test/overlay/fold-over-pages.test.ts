@@ -1,6 +1,6 @@
 import { InfiniteQueryObserver, QueryClient } from '@tanstack/query-core'
 import { describe, expect, it, vi } from 'vitest'
-import { foldEffects } from '../../src/core/cache/apply-effect.ts'
+import { foldEffects } from '../../src/core/overlay/fold-effects.ts'
 import type { ListLens } from '../../src/core/routing/effect.ts'
 import { patch, remove, upsert, type UpsertOptions } from '../../src/core/routing/effects.ts'
 import { fold, pagesBeyond } from '../support/fold.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { patch, remove, upsert, type UpsertOptions } from '../../src/core/routing/effects.ts'
-import { foldEffects } from '../../src/core/cache/apply-effect.ts'
+import { foldEffects } from '../../src/core/overlay/fold-effects.ts'
 import { deepFreeze, fold } from '../support/fold.ts'
 
 interface Row {
