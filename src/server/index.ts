@@ -19,3 +19,10 @@ export type { EventLog, LogEntry, LogEvent, LogListener, LogRead, NewLogEvent } 
 export { RealtimeError } from '../core/errors.ts'
 export type { RealtimeErrorCode } from '../core/errors.ts'
 export type { Position } from '../core/event.ts'
+export {
+  formatPosition,
+  formatPositions,
+  parsePosition,
+  parsePositions,
+  POSITION_HEADER,
+} from '../core/protocol/position.ts'
