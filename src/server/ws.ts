@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer, type WebSocket } from 'ws'
+import type * as Ws from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../core/errors.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
@@ -27,6 +28,11 @@ export interface AttachWebSocketOptions {
 
 export interface WebSocketAttachment {
   /**
+   * Resolves when upgrades are served; those that come earlier wait. Rejects with `usage` when the package `ws` is
+   * not installed, which ends the process unless somebody handles it.
+   */
+  readonly ready: Promise<void>
+  /**
    * Takes no more upgrades, closes the connections that are left (1001) and resolves when they are gone. To let
    * clients go gently, `await server.close()` first.
    */
@@ -46,8 +52,8 @@ type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) 
 const CLOSE_TIMEOUT_MS = 5_000
 
 /**
- * Serves `rqb.v1` over WebSocket on a Node HTTP server. Path, Origin and subprotocol are checked before the
- * upgrade.
+ * Serves `rqb.v1` over WebSocket on a Node HTTP server, with the package `ws`. Path, Origin and subprotocol are
+ * checked before the upgrade.
  *
  * @example
  * const realtime = createRealtimeServer({ authenticate, authorize })
@@ -65,11 +71,15 @@ export function attachWebSocket(
   } = options
   if (!path.startsWith('/')) throw new RealtimeError('usage', `path must start with '/'. Got '${path}'.`)
   const isOriginAllowed = originCheck(options.allowedOrigins)
-  const webSockets = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    maxPayload: maxPayloadBytes,
-    handleProtocols: () => PROTOCOL,
+  let webSockets: WebSocketServer | undefined
+  const loaded = loadWs().then(({ WebSocketServer }) => {
+    webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: maxPayloadBytes,
+      handleProtocols: () => PROTOCOL,
+    })
+    return webSockets
   })
   /** Open sockets, and whether each has been heard of since the last ping. */
   const sockets = new Map<WebSocket, { isAlive: boolean }>()
@@ -122,8 +132,20 @@ export function attachWebSocket(
       refuse(socket, '403 Forbidden', 'This origin is not allowed. See allowedOrigins of attachWebSocket.')
     } else if (!offersProtocol(request)) {
       refuse(socket, '400 Bad Request', `Connect with the WebSocket subprotocol ${PROTOCOL}.`)
-    } else {
+    } else if (webSockets) {
       webSockets.handleUpgrade(request, socket, head, accept)
+    } else {
+      socket.on('error', ignore)
+      loaded.then(
+        (server) => {
+          socket.off('error', ignore)
+          if (closing) refuse(socket, '503 Service Unavailable', 'The server is going away.')
+          else server.handleUpgrade(request, socket, head, accept)
+        },
+        () => {
+          refuse(socket, '500 Internal Server Error', 'This server has no WebSockets.')
+        },
+      )
     }
   }
   httpServer.on('upgrade', onUpgrade)
@@ -143,6 +165,7 @@ export function attachWebSocket(
 
   let closing: Promise<void> | undefined
   return {
+    ready: loaded.then(() => undefined),
     close() {
       return (closing ??= new Promise<void>((resolve) => {
         httpServer.off('upgrade', onUpgrade)
@@ -156,6 +179,18 @@ export function attachWebSocket(
     },
   }
 }
+
+/** Only here, so that everything else works without the package. */
+async function loadWs(): Promise<typeof Ws> {
+  try {
+    return await import('ws')
+  } catch (cause) {
+    throw new RealtimeError('usage', 'attachWebSocket needs the package ws: npm install ws.', { cause })
+  }
+}
+
+/** For a socket that waits: that the other side is gone is noticed when its turn has come. */
+const ignore = () => {}
 
 function offersProtocol(request: IncomingMessage): boolean {
   const offered = request.headers['sec-websocket-protocol'] ?? ''

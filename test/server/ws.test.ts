@@ -27,6 +27,36 @@ describe('attachWebSocket', () => {
     expect(client.socket.protocol).toBe('rqb.v1')
   })
 
+  it('lets an upgrade wait that comes before ws is loaded', async () => {
+    const http = createServer()
+    const { server } = await startServer()
+    await once(http.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void http.close())
+    // Attached in the turn of the upgrade: nothing can be loaded yet.
+    http.once('upgrade', (request, socket, head) => {
+      attachWebSocket(server, http)
+      http.emit('upgrade', request, socket, head)
+    })
+    const client = await TestClient.ready(`ws://127.0.0.1:${(http.address() as AddressInfo).port}/realtime`)
+    client.subscribe('t')
+    expect(await client.next('subscribed')).toMatchObject({ outcome: 'fresh' })
+    client.socket.terminate()
+  })
+
+  it('refuses an upgrade that has waited with 503 when it is closed meanwhile', async () => {
+    const http = createServer()
+    const { server } = await startServer()
+    await once(http.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => void http.close())
+    http.once('upgrade', (request, socket, head) => {
+      const attachment = attachWebSocket(server, http)
+      http.emit('upgrade', request, socket, head)
+      void attachment.close()
+    })
+    const url = `ws://127.0.0.1:${(http.address() as AddressInfo).port}/realtime`
+    expect(await refusal(url)).toMatchObject({ status: 503 })
+  })
+
   it.each([[[]], [['rqb.v2']], [['rqb.v10', 'xrqb.v1']]])(
     'refuses a client that offers %j with 400',
     async (protocols) => {
