@@ -8,11 +8,12 @@
  *
  * One thing flows back: the topics that the screen needs (cache → session).
  */
-import { QueryClient, type Query } from '@tanstack/query-core'
+import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
 import { CacheSync, type CacheLimits } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
+import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { systemClock, type Clock } from './core/clock.ts'
@@ -92,7 +93,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #session: Session
   readonly #cache: CacheSync
   readonly #interest: TopicInterest
+  readonly #live: LiveQueries
   readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
+  readonly #liveListeners = new Set<() => void>()
   readonly #handlers = new Map<string, Set<AnyHandler>>()
   readonly #errors: Partial<Record<RealtimeErrorCode, number>> = {}
   #eventCount = 0
@@ -139,6 +142,16 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         this.#session.setTopics(wanted)
       },
     })
+    this.#live = new LiveQueries({
+      topicsOf: (query) => this.#interest.topicsOf(query),
+      isTopicLive: (topic) => this.#session.topicState(topic) === 'live',
+      isConnectionLive: () => this.#session.status.status === 'live',
+      observed: () => this.#interest.observed(),
+      random,
+      onChange: () => {
+        this.#call(this.#liveListeners)
+      },
+    })
     this.#session = new Session({
       transport,
       clock,
@@ -154,7 +167,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
           this.#cache.resync((query) => this.#interest.keepsLive(query, topic), quietMs)
         },
         onStatus: (status) => {
+          this.#live.changed()
           this.#call(this.#statusListeners, status)
+        },
+        onTopicStates: () => {
+          this.#live.changed()
         },
         onError: report,
       },
@@ -182,6 +199,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (!this.#isStarted) return
     this.#isStarted = false
     this.#session.stop()
+    this.#live.flush()
     this.#interest.detach()
     this.#cache.stop()
   }
@@ -227,6 +245,39 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   /** What is known of one topic: whether its events arrive without a gap. */
   topicState(topic: string): ReturnType<Session['topicState']> {
     return this.#session.topicState(topic)
+  }
+
+  /**
+   * Whether a cached query is live: every topic that keeps it current arrives without a gap, now. False for a query
+   * that is not in the cache, or that no topic keeps live.
+   */
+  isLive(queryKey: QueryKey): boolean {
+    const { queryHash } = this.queryClient.defaultQueryOptions({ queryKey })
+    const query = this.queryClient.getQueryCache().get(queryHash)
+    return query !== undefined && this.#live.isLive(query)
+  }
+
+  /** Calls `listener` when some query may have become live, or may be live no longer: ask `isLive`. */
+  onLiveChange(listener: () => void): () => void {
+    return join(this.#liveListeners, listener)
+  }
+
+  /**
+   * For `staleTime`: while a query is live, events keep it fresh and nothing else needs to. Else `otherwise`.
+   *
+   * @example
+   * useQuery({ queryKey, queryFn, staleTime: bridge.staleTime(30_000) })
+   */
+  staleTime(otherwise: StaleTime = 0): (query: QueryOfOptions) => StaleTime {
+    return this.#live.staleTime(otherwise)
+  }
+
+  /**
+   * For `refetchInterval`: polls every `intervalMs` while a query is not live, and not at all while it is. One client's
+   * interval is up to a tenth longer than another's, so that they do not poll in step.
+   */
+  pollWhenDown(intervalMs: number): (query: QueryOfOptions) => number | false {
+    return this.#live.pollWhenDown(intervalMs)
   }
 
   /** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */

@@ -330,6 +330,20 @@ describe('topics', () => {
     expect(asked.flatMap((message) => message.topics.map(({ topic }) => topic))).toEqual(topics)
   })
 
+  it('asks for as many topics as it may want, with positions, in one message', async () => {
+    const rig = new Rig()
+    const topics = Array.from({ length: 128 }, (_, i) => String(i).padStart(255, 't'))
+    rig.session.setTopics(topics)
+    rig.session.start()
+    await rig.welcome()
+    rig.server.deliver(...topics.map((topic) => fresh(topic, 1_000_000)))
+    rig.server.end()
+    vi.advanceTimersByTime(1_000)
+    await rig.welcome()
+    const asked = rig.server.sent.slice(1) as { topics: { topic: string }[] }[]
+    expect(asked.map((message) => message.topics.length)).toEqual([128])
+  })
+
   it('dials again when the server does not answer about a topic', async () => {
     const rig = await new Rig().live()
     rig.session.setTopics(['t', 'u'])

@@ -84,6 +84,21 @@ export class TopicInterest {
     return (named ?? defaultTopics).includes(topic)
   }
 
+  /**
+   * The topics that must all be live for this query to be. `undefined`: it follows the whole connection of a source
+   * without subscriptions. None: nothing keeps it live.
+   */
+  topicsOf(query: Query): readonly string[] | undefined {
+    const { defaultTopics, isPlain } = this.#options
+    const named = this.#named(query)
+    return isPlain && named?.length !== 0 ? undefined : (named ?? defaultTopics)
+  }
+
+  /** The queries that a mounted observer reads. */
+  observed(): IterableIterator<Query> {
+    return this.#held.keys()
+  }
+
   /** Every topic that is wanted now. Lingering ones come last: they are the first to go at the session's limit. */
   wanted(): ReadonlySet<string> {
     const used = [...this.#users.keys()].filter((topic) => !this.#lingering.has(topic))

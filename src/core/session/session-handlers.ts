@@ -27,5 +27,7 @@ export interface SessionHandlers {
   /** `replayed` comes after its events; `fresh` and `reset` come before anything later. */
   onResync(resync: TopicResync): void
   onStatus(status: BridgeStatus): void
+  /** The state of some topic is another one: see `Session.topicState`. Comes in the midst of a frame, and often. */
+  onTopicStates?(): void
   onError(error: RealtimeError): void
 }

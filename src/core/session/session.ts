@@ -98,6 +98,9 @@ export class Session {
       send: (message) => {
         this.#send(message)
       },
+      onPhase: () => {
+        this.#tell(() => this.#handlers.onTopicStates?.())
+      },
     })
   }
 

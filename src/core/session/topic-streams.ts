@@ -10,10 +10,12 @@ export interface TopicStreamsOptions {
   /** Does what a topic's machine says. `isReplay`: it answers a subscription. */
   readonly carryOut: (outputs: readonly StreamOutput[], topic: string, isReplay: boolean) => void
   readonly send: (message: ClientMessage) => void
+  /** A topic has come, has gone, or is in another phase. */
+  readonly onPhase: () => void
 }
 
-/** With the longest names that servers take, so many topics stay below the 64 KiB that they take in one message. */
-const MAX_TOPICS_PER_MESSAGE = 50
+/** The topics of one message, in bytes: below the 64 KiB that servers take. */
+const MAX_TOPICS_BYTES = 60_000
 
 /** The wanted topics, each with its machine. Positions stay here over reconnects, `stop` and `start`. */
 export class TopicStreams {
@@ -50,6 +52,7 @@ export class TopicStreams {
     for (const topic of dropped) this.#streams.delete(topic)
     this.#isAlarmStale = true
     for (const topic of added) this.#streams.set(topic, newStream(topic))
+    if (added.length + dropped.length > 0) this.#options.onPhase()
     return { added, dropped }
   }
 
@@ -65,10 +68,11 @@ export class TopicStreams {
   feed(topic: string, input: StreamInput): void {
     const was = this.#streams.get(topic)
     if (!was) return
-    const { clock, limits, carryOut } = this.#options
+    const { clock, limits, carryOut, onPhase } = this.#options
     const { stream, outputs } = advance(was, { ...input, now: clock.now() }, limits)
     this.#streams.set(topic, stream)
     if (stream.dueAt !== was.dueAt) this.#isAlarmStale = true
+    if (stream.phase !== was.phase) onPhase()
     for (const { type } of outputs) if (type === 'ask') this.#asks.add(topic)
     carryOut(outputs, topic, input.type === 'subscribed')
   }
@@ -88,12 +92,27 @@ export class TopicStreams {
   flush(): void {
     const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
     this.#asks.clear()
-    while (topics.length)
-      this.#options.send({ t: 'subscribe', topics: topics.splice(0, MAX_TOPICS_PER_MESSAGE) })
+    // One message, unless servers would not take it.
+    while (topics.length) {
+      let bytes = 0
+      const end = topics.findIndex((topic) => (bytes += bytesOf(JSON.stringify(topic))) > MAX_TOPICS_BYTES)
+      // The longest name alone would be too long: servers refuse it, and must be asked to.
+      this.#options.send({ t: 'subscribe', topics: topics.splice(0, end < 0 ? topics.length : end || 1) })
+    }
 
     if (!this.#isAlarmStale) return
     this.#isAlarmStale = false
     const dues = [...this.#streams.values()].flatMap(({ dueAt }) => dueAt ?? [])
     this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
   }
+}
+
+/** How long a text is in UTF-8, at the most: a surrogate counts like any other character. */
+function bytesOf(text: string): number {
+  let bytes = 1 // The comma after it.
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : 3
+  }
+  return bytes
 }
