@@ -263,7 +263,7 @@ export class Connection implements SubscriptionHost {
     if (!decoded.ok) return 10
     const { message } = decoded
     if (message.t === 'ping') return 1 + this.#subscriptions.size / 10
-    return message.t === 'hello' ? 1 : 1 + message.topics.length / 10
+    return 'topics' in message ? 1 + message.topics.length / 10 : 1
   }
 
   /** fromEntries defines keys and never assigns them, so that `__proto__` is a topic like any other. */

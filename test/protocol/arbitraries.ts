@@ -17,18 +17,51 @@ const wireEvent = fc.record(
 )
 const events = fc.array(wireEvent, { maxLength: 4 })
 
+const members = fc.array(
+  fc.record({ id: name, user: name, state: fc.jsonValue() }, { requiredKeys: ['id', 'state'] }),
+  { maxLength: 4 },
+)
+const signals = fc.array(
+  fc.record({ type: name, data: fc.jsonValue(), from: name, user: name }, { requiredKeys: ['type', 'from'] }),
+  { maxLength: 4 },
+)
+const action = fc.constantFrom('subscribe' as const, 'presence' as const)
+
 export const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
-  fc.record({ t: fc.constant('hello' as const), token: fc.string() }, { requiredKeys: ['t'] }),
+  fc.record(
+    { t: fc.constant('hello' as const), token: fc.string(), clientId: name },
+    { requiredKeys: ['t'] },
+  ),
+  fc.record({ t: fc.constant('auth' as const), token: fc.string() }),
   fc.record({
     t: fc.constant('subscribe' as const),
     topics: fc.array(fc.record({ topic: name, position }, { requiredKeys: ['topic'] }), { maxLength: 4 }),
   }),
   fc.record({ t: fc.constant('unsubscribe' as const), topics: fc.array(name, { maxLength: 4 }) }),
   fc.constant({ t: 'ping' as const }),
+  fc.record(
+    { t: fc.constant('send' as const), id: name, type: name, data: fc.jsonValue(), topic: name },
+    { requiredKeys: ['t', 'id', 'type'] },
+  ),
+  fc.record(
+    {
+      t: fc.constantFrom('presence-join' as const, 'presence-update' as const),
+      topic: name,
+      state: fc.jsonValue(),
+    },
+    { requiredKeys: ['t', 'topic'] },
+  ),
+  fc.record({ t: fc.constant('presence-leave' as const), topic: name }),
+  fc.record(
+    { t: fc.constant('signal' as const), topic: name, type: name, data: fc.jsonValue() },
+    { requiredKeys: ['t', 'topic', 'type'] },
+  ),
 )
 
 export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({ t: fc.constant('welcome' as const), connectionId: name }),
+  fc.constant({ t: 'authed' as const }),
+  fc.record({ t: fc.constant('token-expires' as const), inMs: count }),
   fc.record({
     t: fc.constant('subscribed' as const),
     topic: name,
@@ -42,12 +75,20 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
     position,
     events,
   }),
-  fc.record({
-    t: fc.constant('refused' as const),
-    topic: name,
-    code: fc.constantFrom('forbidden' as const, 'limit' as const, 'unavailable' as const),
-    message: fc.string(),
-  }),
+  fc.record(
+    {
+      t: fc.constant('refused' as const),
+      topic: name,
+      code: fc.constantFrom('forbidden' as const, 'limit' as const, 'unavailable' as const),
+      message: fc.string(),
+      action,
+    },
+    { requiredKeys: ['t', 'topic', 'code', 'message'] },
+  ),
+  fc.record(
+    { t: fc.constant('revoked' as const), topic: name, message: fc.string(), action },
+    { requiredKeys: ['t', 'topic', 'message'] },
+  ),
   fc.record({ t: fc.constant('events' as const), topic: name, epoch, events }),
   fc.record(
     {
@@ -58,7 +99,29 @@ export const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   ),
   fc.record({ t: fc.constant('going-away' as const), retryAfterMs: count }),
   fc.record(
-    { t: fc.constant('error' as const), code: name, message: fc.string(), topic: name },
+    { t: fc.constant('presence-state' as const), topic: name, members, self: name },
+    { requiredKeys: ['t', 'topic', 'members'] },
+  ),
+  fc.record({
+    t: fc.constant('presence-diff' as const),
+    topic: name,
+    set: members,
+    left: fc.array(name, { maxLength: 4 }),
+  }),
+  fc.record({ t: fc.constant('signals' as const), topic: name, signals }),
+  fc.record(
+    { t: fc.constant('ack' as const), id: name, data: fc.jsonValue() },
+    { requiredKeys: ['t', 'id'] },
+  ),
+  fc.record(
+    {
+      t: fc.constant('error' as const),
+      code: name,
+      message: fc.string(),
+      topic: name,
+      id: name,
+      retryAfterMs: count,
+    },
     { requiredKeys: ['t', 'code', 'message'] },
   ),
 )

@@ -93,7 +93,7 @@ function broken(message: ClientMessage | ServerMessage, change: Break): string {
   const known = fields.get(message.t)!
   switch (change.how) {
     case 'unfit': {
-      const checked = known.filter(([, type]) => type !== 'any JSON')
+      const checked = known.filter(([, type]) => !type.startsWith('any JSON'))
       if (checked.length === 0) return '{"t":false}'
       const [field] = checked[change.field % checked.length]!
       return objectText([...entries.filter(([key]) => key !== field), [field, change.value]])

@@ -1,12 +1,24 @@
 import type { Position } from '../event.ts'
-import type { ClientMessage, RefusalCode, ResyncOutcome, ServerMessage, WireEvent } from './messages.ts'
+import type {
+  ClientMessage,
+  PresenceMember,
+  RefusalCode,
+  ResyncOutcome,
+  ServerMessage,
+  TopicAction,
+  WireEvent,
+  WireSignal,
+} from './messages.ts'
 import { isEpoch, isPosition } from './position.ts'
 import {
   decodeWith,
   isArrayOf,
   isCount,
   isName,
+  isAnything,
   isString,
+  isNames,
+  optionalAnything,
   optionalCount,
   optionalName,
   undecodable,
@@ -16,8 +28,6 @@ import {
 } from './shape.ts'
 
 export type { Decoded } from './shape.ts'
-
-export const isAnything = (_value: unknown): _value is unknown => true
 
 /** Offsets count from 1. */
 export const isOffset = (value: unknown): value is number => isCount(value) && value > 0
@@ -30,11 +40,28 @@ export const WIRE_EVENT: Fields<WireEvent> = {
   mutationId: optionalName,
 }
 
+export const PRESENCE_MEMBER: Fields<PresenceMember> = { id: isName, user: optionalName, state: isAnything }
+
+export const WIRE_SIGNAL: Fields<WireSignal> = {
+  type: isName,
+  data: optionalAnything,
+  from: isName,
+  user: optionalName,
+}
+
 export const isOutcome = (value: unknown): value is ResyncOutcome =>
   value === 'fresh' || value === 'replayed' || value === 'reset'
 
 export const isRefusal = (value: unknown): value is RefusalCode =>
   value === 'forbidden' || value === 'limit' || value === 'unavailable'
+
+export const optionalAction = (value: unknown): value is TopicAction | undefined =>
+  value === undefined || value === 'subscribe' || value === 'presence'
+
+export const isMembers = (value: unknown): value is readonly PresenceMember[] =>
+  isArrayOf(PRESENCE_MEMBER, value)
+
+export const isSignals = (value: unknown): value is readonly WireSignal[] => isArrayOf(WIRE_SIGNAL, value)
 
 export const isEvents = (value: unknown): value is readonly WireEvent[] => isArrayOf(WIRE_EVENT, value)
 
@@ -47,6 +74,8 @@ export const optionalHeads = (value: unknown): value is Readonly<Record<string, 
 
 export const SERVER_MESSAGES: Shapes<ServerMessage> = {
   welcome: { connectionId: isName },
+  authed: {},
+  'token-expires': { inMs: isCount },
   subscribed: {
     topic: isName,
     outcome: isOutcome,
@@ -54,11 +83,22 @@ export const SERVER_MESSAGES: Shapes<ServerMessage> = {
     events: optionalEvents,
     quietMs: optionalCount,
   },
-  refused: { topic: isName, code: isRefusal, message: isString },
+  refused: { topic: isName, code: isRefusal, message: isString, action: optionalAction },
+  revoked: { topic: isName, message: isString, action: optionalAction },
   events: { topic: isName, epoch: isEpoch, events: isEvents },
   pong: { heads: optionalHeads },
   'going-away': { retryAfterMs: isCount },
-  error: { code: isName, message: isString, topic: optionalName },
+  'presence-state': { topic: isName, members: isMembers, self: optionalName },
+  'presence-diff': { topic: isName, set: isMembers, left: isNames },
+  signals: { topic: isName, signals: isSignals },
+  ack: { id: isName, data: optionalAnything },
+  error: {
+    code: isName,
+    message: isString,
+    topic: optionalName,
+    id: optionalName,
+    retryAfterMs: optionalCount,
+  },
 }
 
 /** Gives the frame of a message. Throws what `JSON.stringify` throws when `data` is not JSON. */

@@ -3,6 +3,10 @@ import {
   decodeWith,
   isArrayOf,
   isName,
+  isNames,
+  isString,
+  optionalAnything,
+  optionalName,
   optionalPosition,
   optionalString,
   type Decoded,
@@ -17,14 +21,17 @@ export const TOPIC_REQUEST: Fields<TopicRequest> = { topic: isName, position: op
 export const isTopicRequests = (value: unknown): value is readonly TopicRequest[] =>
   isArrayOf(TOPIC_REQUEST, value)
 
-export const isTopics = (value: unknown): value is readonly string[] =>
-  Array.isArray(value) && value.every(isName)
-
 export const CLIENT_MESSAGES: Shapes<ClientMessage> = {
-  hello: { token: optionalString },
+  hello: { token: optionalString, clientId: optionalName },
+  auth: { token: isString },
   subscribe: { topics: isTopicRequests },
-  unsubscribe: { topics: isTopics },
+  unsubscribe: { topics: isNames },
   ping: {},
+  send: { id: isName, type: isName, data: optionalAnything, topic: optionalName },
+  'presence-join': { topic: isName, state: optionalAnything },
+  'presence-update': { topic: isName, state: optionalAnything },
+  'presence-leave': { topic: isName },
+  signal: { topic: isName, type: isName, data: optionalAnything },
 }
 
 /** Reads a frame that a client sent. Never throws. Only servers need it, so it stands apart from the client's codec. */

@@ -22,10 +22,38 @@ export interface WireEvent {
  */
 export type ResyncOutcome = 'fresh' | 'replayed' | 'reset'
 
+/** One who is present in a topic: a client, and not a connection or a person. A person with two tabs is there twice. */
+export interface PresenceMember {
+  /** The same for as long as the client stays, across its connections. */
+  readonly id: string
+  /** Who it is, as the server knows it. `undefined`: the server does not say. */
+  readonly user?: string | undefined
+  /** What the client says of itself: nobody has checked it. */
+  readonly state: unknown
+}
+
+/** A passing word of another client: never stored, and lost when somebody is slow. */
+export interface WireSignal {
+  readonly type: string
+  readonly data?: unknown
+  /** The sender, by the id that it has as a `PresenceMember`. */
+  readonly from: string
+  /** Who it is, as the server knows it. `undefined`: the server does not say. */
+  readonly user?: string | undefined
+}
+
+/** What a client is allowed, or not, to take from a topic. */
+export type TopicAction = 'subscribe' | 'presence'
+
 /** Direction: client → server. */
 export type ClientMessage =
-  /** First message of a connection. The server answers `welcome`, or closes with a 44xx code. */
-  | { readonly t: 'hello'; readonly token?: string | undefined }
+  /**
+   * First message of a connection. The server answers `welcome`, or closes with a 44xx code. `clientId` names this
+   * client across its connections, so that a short drop is not a leave: a new random one for each page and user.
+   */
+  | { readonly t: 'hello'; readonly token?: string | undefined; readonly clientId?: string | undefined }
+  /** A new credential of the same user, on the open connection. The server answers `authed`, or closes. */
+  | { readonly t: 'auth'; readonly token: string }
   /**
    * Subscribes to topics, or asks for what was missed on topics already subscribed (a gap). The server answers
    * each topic with `subscribed` or `refused`, in any order.
@@ -37,11 +65,36 @@ export type ClientMessage =
   | { readonly t: 'unsubscribe'; readonly topics: readonly string[] }
   /** Asks for `pong`. Sent by the client only: the server's liveness check is the WebSocket's own ping. */
   | { readonly t: 'ping' }
+  /**
+   * A message for the app's own handler. The server answers `ack` or `error`, by `id`. One that is sent again after
+   * a drop keeps its id.
+   */
+  | {
+      readonly t: 'send'
+      readonly id: string
+      readonly type: string
+      readonly data?: unknown
+      readonly topic?: string | undefined
+    }
+  /**
+   * Asks who is present in a topic, and from now on hears of it: the server answers `presence-state` or `refused`.
+   * With a `state` the client is present itself; without one it watches. Once for each connection and topic.
+   */
+  | { readonly t: 'presence-join'; readonly topic: string; readonly state?: unknown }
+  /** Replaces the client's state; nothing is answered. Without a state it watches from now on. */
+  | { readonly t: 'presence-update'; readonly topic: string; readonly state?: unknown }
+  | { readonly t: 'presence-leave'; readonly topic: string }
+  /** A passing word to everybody else who is subscribed to the topic or present in it. Nothing is answered. */
+  | { readonly t: 'signal'; readonly topic: string; readonly type: string; readonly data?: unknown }
 
 /** Direction: server → client. */
 export type ServerMessage =
   /** Answer to `hello`: the connection may subscribe now. */
   | { readonly t: 'welcome'; readonly connectionId: string }
+  /** Answer to `auth`: the new credential is in force. */
+  | { readonly t: 'authed' }
+  /** The credential ends soon: send a new one (`auth`), or the connection is closed (4402) when it has ended. */
+  | { readonly t: 'token-expires'; readonly inMs: number }
   /** `position` is the topic's position after `events`. `events` is present when `outcome` is `replayed`. */
   | {
       readonly t: 'subscribed'
@@ -55,7 +108,23 @@ export type ServerMessage =
        */
       readonly quietMs?: number | undefined
     }
-  | { readonly t: 'refused'; readonly topic: string; readonly code: RefusalCode; readonly message: string }
+  /** Answer to `subscribe`, or (`action`) to `presence-join` and `presence-update`. */
+  | {
+      readonly t: 'refused'
+      readonly topic: string
+      readonly code: RefusalCode
+      readonly message: string
+      /** Absent: `subscribe`. */
+      readonly action?: TopicAction | undefined
+    }
+  /** What was allowed is not any more: the topic has ended for this connection. */
+  | {
+      readonly t: 'revoked'
+      readonly topic: string
+      readonly message: string
+      /** Absent: `subscribe`. */
+      readonly action?: TopicAction | undefined
+    }
   /** Events of one topic, in order. */
   | {
       readonly t: 'events'
@@ -67,11 +136,33 @@ export type ServerMessage =
   | { readonly t: 'pong'; readonly heads?: Readonly<Record<string, Position>> | undefined }
   /** The server is about to close this connection; reconnect after about `retryAfterMs`. */
   | { readonly t: 'going-away'; readonly retryAfterMs: number }
+  /** Everybody who is present in a topic. `self`: which of them is this client, when it is one of them. */
+  | {
+      readonly t: 'presence-state'
+      readonly topic: string
+      readonly members: readonly PresenceMember[]
+      readonly self?: string | undefined
+    }
+  /** What has changed since: members that came or have a new state, and ids of those that left. */
+  | {
+      readonly t: 'presence-diff'
+      readonly topic: string
+      readonly set: readonly PresenceMember[]
+      readonly left: readonly string[]
+    }
+  /** Signals of others. Of one sender and type only the last one within a turn of the server is told. */
+  | { readonly t: 'signals'; readonly topic: string; readonly signals: readonly WireSignal[] }
+  /** The `send` of this id is done; `data` is what the app's handler gave. */
+  | { readonly t: 'ack'; readonly id: string; readonly data?: unknown }
   | {
       readonly t: 'error'
       readonly code: string
       readonly message: string
       readonly topic?: string | undefined
+      /** The `send` that has failed: it gets no `ack`. */
+      readonly id?: string | undefined
+      /** When it may be tried again. Absent: trying again would fail again, or the server does not know. */
+      readonly retryAfterMs?: number | undefined
     }
 
 /** `forbidden` is final until the app asks again; `unavailable` may be asked again on the next connection. */

@@ -3,22 +3,29 @@
  * pin its hash and compare PROTOCOL.md with it. No client or server imports it.
  */
 import {
-  isAnything,
   isEvents,
+  isMembers,
   isOffset,
   isOutcome,
   isRefusal,
+  isSignals,
+  optionalAction,
   optionalEvents,
   optionalHeads,
+  PRESENCE_MEMBER,
   SERVER_MESSAGES,
   WIRE_EVENT,
+  WIRE_SIGNAL,
 } from './codec.ts'
-import { CLIENT_MESSAGES, isTopicRequests, isTopics, TOPIC_REQUEST } from './decode-client-message.ts'
+import { CLIENT_MESSAGES, isTopicRequests, TOPIC_REQUEST } from './decode-client-message.ts'
 import { isEpoch, isPosition } from './position.ts'
 import {
+  isAnything,
   isCount,
   isName,
+  isNames,
   isString,
+  optionalAnything,
   optionalCount,
   optionalName,
   optionalPosition,
@@ -37,6 +44,7 @@ const TYPE_NAMES = new Map<unknown, string>([
   [isOffset, 'offset'],
   [isEpoch, 'epoch'],
   [isAnything, 'any JSON'],
+  [optionalAnything, 'any JSON?'],
   [isPosition, 'Position'],
   [optionalPosition, 'Position?'],
   [isOutcome, '`fresh`, `replayed` or `reset`'],
@@ -44,8 +52,11 @@ const TYPE_NAMES = new Map<unknown, string>([
   [isEvents, 'WireEvent[]'],
   [optionalEvents, 'WireEvent[]?'],
   [optionalHeads, '{ topic: Position }?'],
+  [optionalAction, '(`subscribe` or `presence`)?'],
+  [isMembers, 'PresenceMember[]'],
+  [isSignals, 'WireSignal[]'],
   [isTopicRequests, 'TopicRequest[]'],
-  [isTopics, 'name[]'],
+  [isNames, 'name[]'],
 ])
 
 export interface MessageSchema {
@@ -78,5 +89,7 @@ export const WIRE_SCHEMA = Object.freeze({
     Position: { epoch: 'epoch', offset: 'count' },
     TopicRequest: fieldsOf(TOPIC_REQUEST),
     WireEvent: fieldsOf(WIRE_EVENT),
+    PresenceMember: fieldsOf(PRESENCE_MEMBER),
+    WireSignal: fieldsOf(WIRE_SIGNAL),
   },
 })

@@ -23,6 +23,11 @@ export const isString = (value: unknown): value is string => typeof value === 's
 /** A string with something in it: a topic, an event's type, an id. */
 export const isName = (value: unknown): value is string => isString(value) && value !== ''
 
+export const isAnything = (_value: unknown): _value is unknown => true
+
+/** Checks no more than `isAnything`; it only tells the reader of the schema that the field may be absent. */
+export const optionalAnything = (_value: unknown): _value is unknown => true
+
 /** A whole number from 0. */
 export const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && (value as number) >= 0
@@ -36,6 +41,9 @@ export const optionalString = /* @__PURE__ */ optional(isString)
 export const optionalName = /* @__PURE__ */ optional(isName)
 export const optionalCount = /* @__PURE__ */ optional(isCount)
 export const optionalPosition: Guard<Position | undefined> = /* @__PURE__ */ optional(isPosition)
+
+export const isNames = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every(isName)
 
 /** The name of the first field that does not fit, or `undefined`. Fields that are not in the table are ignored. */
 export function misfit(fields: Readonly<Record<string, Check>>, value: unknown): string | undefined {
