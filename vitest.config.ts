@@ -15,7 +15,11 @@ const elsewhere = [
   'test/dist/**',
   'test/e2e/**',
   'test/lint/**',
+  'test/services/**',
 ]
+
+/** What starts a Redis or a PostgreSQL of its own; see `scripts/ensure-services.mjs`. */
+const services = ['test/services/**/*.test.ts', 'test/server/logs/{redis,postgres}*.test.ts']
 
 /** No retries anywhere: a test that passes the second time has found something. */
 const shared = {
@@ -89,7 +93,19 @@ export default defineConfig({
           name: 'integration',
           environment: 'node',
           include: ['test/{integration,server,transports}/**/*.test.{ts,tsx}'],
+          exclude: services,
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: 'services',
+          environment: 'node',
+          include: services,
+          // Servers that are killed under load, each beside its clients: one file at a time is load enough.
+          fileParallelism: false,
+          hookTimeout: 60_000,
         },
       },
       minPeer('min-peer', {

@@ -9,10 +9,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureChromium } from './ensure-chromium.mjs'
+import { ensureServices } from './ensure-services.mjs'
 
 /**
- * A command line, or the name of a vitest project.
- * @typedef {{ name: string, run: string[] } | { name: string, vitest: string[] }} Part
+ * A command line, or the names of vitest projects. `ensure` throws when a program that the tests need is missing.
+ * @typedef {{ name: string, run: string[] } | { name: string, vitest: string[], ensure?: () => string }} Part
  */
 
 /** @type {Part[]} */
@@ -28,13 +29,14 @@ const PARTS = [
   { name: 'unit', vitest: ['unit'] },
   { name: 'react', vitest: ['react'] },
   { name: 'integration', vitest: ['integration'] },
+  { name: 'services', vitest: ['services'], ensure: ensureServices },
   { name: 'min-peer', vitest: ['min-peer', 'min-peer-react'] },
   { name: 'type tests', vitest: ['types'] },
   { name: 'publint', run: ['node', 'scripts/check-package.mjs', 'publint'] },
   { name: 'attw', run: ['node', 'scripts/check-package.mjs', 'attw'] },
   { name: 'size', run: ['size-limit'] },
   { name: 'dist', vitest: ['dist'] },
-  { name: 'e2e', vitest: ['e2e'] },
+  { name: 'e2e', vitest: ['e2e'], ensure: ensureChromium },
 ]
 
 const folder = mkdtempSync(join(tmpdir(), 'realtime-query-bridge-verify-'))
@@ -89,12 +91,11 @@ function runTests(projects) {
 /** @param {Part} part */
 function runPart(part) {
   if ('run' in part) return { ok: succeeds(part.run), passed: 0, failed: 0 }
-  if (part.name !== 'e2e') return runTests(part.vitest)
   try {
-    console.log(ensureChromium())
+    if (part.ensure) console.log(part.ensure())
   } catch (error) {
     console.error(error instanceof Error ? error.message : error)
-    return { ok: false, passed: 0, failed: 0, note: 'no Chromium' }
+    return { ok: false, passed: 0, failed: 0, note: 'a program is missing' }
   }
   return runTests(part.vitest)
 }
