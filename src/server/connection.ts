@@ -8,6 +8,7 @@ import type { ClientMessage, RefusalCode, ServerMessage } from '../core/protocol
 import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import type { ServerLimits } from './limits.ts'
+import { isSameIdentity } from './same-identity.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { TopicSubscription, type SubscriptionHost } from './topic-subscription.ts'
 
@@ -154,6 +155,21 @@ export class Connection implements SubscriptionHost {
     this.#subscriptions.clear()
     this.#identity = this.#request = undefined
     return true
+  }
+
+  /**
+   * Whether a request that comes beside this connection has a credential of the same identity. Asks the app; never
+   * rejects.
+   */
+  async isOwnedBy(token: string | undefined, request: ConnectionRequest): Promise<boolean> {
+    if (this.#state !== 'ready') return false
+    try {
+      const identity = await this.#context.authenticate({ token, request })
+      return this.#state === 'ready' && isSameIdentity(identity, this.#identity)
+    } catch (cause) {
+      this.#report('callback-failed', 'authenticate failed; a message is not taken.', cause)
+      return false
+    }
   }
 
   async isAllowed(topic: string): Promise<boolean> {

@@ -89,6 +89,11 @@ export interface DrainOptions {
 export interface ServerConnection {
   /** A frame has come: text, or bytes. */
   message(data: unknown): void
+  /**
+   * Whether a request that comes beside the socket may speak for it: whether it has a credential of the same
+   * identity. For adapters whose clients send over another channel.
+   */
+  isOwnedBy(token: string | undefined, request: ConnectionRequest): Promise<boolean>
   /** The socket is closed, whoever closed it. */
   closed(code: number, reason: string): void
 }
@@ -175,6 +180,7 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
       message(data) {
         connection.message(data)
       },
+      isOwnedBy: (token, request) => connection.isOwnedBy(token, request),
       closed(code, reason) {
         connection.end()
         if (!connections.delete(connection)) return
