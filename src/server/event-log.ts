@@ -10,7 +10,8 @@
  *   histories never share one.
  * - A listener hears every event of every topic, whichever node appended it, once and in the order of its topic.
  *   Any event that a `read` or `head` begun after `subscribe` does not tell of is heard; a log whose
- *   subscription takes a round trip lets these calls wait for it.
+ *   subscription takes a round trip lets these calls wait for it. A log that cannot keep this promise for a while
+ *   (cut off for longer than it can catch up with, history lost) says so with `onMissed`, and goes on.
  * - Topics and event types are data: `__proto__` or `a:b` is a name like any other.
  */
 import type { Position } from '../core/event.ts'
@@ -60,8 +61,13 @@ export interface EventLog {
    * subscribe for the first time a second fetch. A log that leaves it out does not know.
    */
   quietMs?(topic: string): Promise<number>
-  /** Hears what is appended from now on. Returns what ends it. */
-  subscribe(listener: LogListener): () => void
+  /**
+   * Hears what is appended from now on. Returns what ends it.
+   *
+   * `onMissed`: events of any topic may have passed unheard, so what is known of each must be read again. What is
+   * heard afterwards comes after what was missed. Must not throw.
+   */
+  subscribe(listener: LogListener, onMissed?: () => void): () => void
   /** Releases connections and timers. Nothing is heard afterwards, and the other functions reject. */
   close(): Promise<void>
 }

@@ -40,6 +40,8 @@ export class EventBatch {
 /** Who hears a topic. Must not throw. */
 export interface TopicListener {
   deliver(batch: EventBatch): void
+  /** The log may have kept events from it. */
+  missed(): void
 }
 
 /** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn. */
@@ -76,6 +78,12 @@ export class FanOut {
       this.#pending.delete(topic)
       this.#deliver(batch)
     }
+  }
+
+  /** The log has told of less than there was: everybody looks for themselves. */
+  missed(): void {
+    this.flush()
+    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.missed()
   }
 
   join(topic: string, listener: TopicListener): void {

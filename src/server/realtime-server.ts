@@ -137,9 +137,14 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
   const { newId = () => crypto.randomUUID(), defer = (run) => void setImmediate(run) } = platform
   const log = options.log ?? memoryEventLog()
   const fanOut = new FanOut(defer)
-  const stopHearing = log.subscribe((entry) => {
-    fanOut.hear(entry)
-  })
+  const stopHearing = log.subscribe(
+    (entry) => {
+      fanOut.hear(entry)
+    },
+    () => {
+      fanOut.missed()
+    },
+  )
   const connections = new Set<Connection>()
   /** Called when a connection is gone, while `close` waits for the last one. */
   let onGone = () => {}

@@ -108,6 +108,14 @@ export class TopicSubscription implements TopicListener {
     this.#sent = { epoch: sent.epoch, offset: last.offset }
   }
 
+  missed(): void {
+    if (this.#hasEnded) return
+    // A read that is under way may be older than what was missed.
+    if (this.#heard) this.#heard.spoil()
+    // Whoever is behind reads anyway, once there is room.
+    else if (this.#sent && !this.#isBehind) this.#repair()
+  }
+
   #repair(): void {
     this.#want({ position: this.#sent, isAsked: false })
   }
@@ -223,8 +231,8 @@ class HeardEvents {
   readonly #limit: number
   #batches: EventBatch[] = []
   #count = 0
-  /** More was heard than is kept, so it continues nothing. */
-  #isOverfull = false
+  /** More was heard than is kept, or not all of it, so it continues nothing. */
+  #isSpoilt = false
   last: Position | undefined
 
   constructor(limit: number) {
@@ -234,19 +242,22 @@ class HeardEvents {
   add(batch: EventBatch): void {
     const newest = batch.events.at(-1)
     if (!newest) return
-    this.last = { epoch: batch.epoch, offset: newest.offset }
     this.#count += batch.events.length
-    if (this.#count > this.#limit) {
-      this.#isOverfull = true
-      this.#batches = []
-    } else {
-      this.#batches.push(batch)
-    }
+    if (this.#count > this.#limit) this.spoil()
+    else this.#batches.push(batch)
+    this.last = { epoch: batch.epoch, offset: newest.offset }
+  }
+
+  /** Something is missing among what was heard. */
+  spoil(): void {
+    this.#isSpoilt = true
+    this.#batches = []
+    this.last = undefined
   }
 
   /** What continues at `position`; `undefined` when something between is missing. */
   after(position: Position): LogEvent[] | undefined {
-    if (this.#isOverfull) return undefined
+    if (this.#isSpoilt) return undefined
     const rest: LogEvent[] = []
     let { offset } = position
     for (const batch of this.#batches) {

@@ -24,6 +24,9 @@ type Step =
   /** The client reads nothing for a while. */
   | { readonly do: 'stall' }
   | { readonly do: 'read on' }
+  /** The log tells of nothing for a while, and then that it did not. */
+  | { readonly do: 'go deaf' }
+  | { readonly do: 'hear on' }
   /** Lets the scheduler run some of what waits. */
   | { readonly do: 'run'; readonly count: number }
 
@@ -37,6 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'unsubscribe' }, { do: 'evict' }) },
   { weight: 2, arbitrary: fc.constantFrom<Step>({ do: 'stall' }, { do: 'stall' }, { do: 'read on' }) },
+  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'go deaf' }, { do: 'hear on' }) },
   { weight: 6, arbitrary: fc.integer({ min: 1, max: 16 }).map((count): Step => ({ do: 'run', count })) },
 )
 
@@ -54,6 +58,29 @@ function slow(log: EventLog, scheduler: fc.Scheduler): EventLog {
     read: (topic, after, limit) => later('read', () => log.read(topic, after, limit)),
     head: (topic) => later('head', () => log.head(topic)),
   }
+}
+
+/** A log that can be cut off from what it should tell of. */
+function withEars(log: EventLog) {
+  let isDeaf = false
+  let hasMissed = false
+  const listeners = new Set<() => void>()
+  const hearOn = () => {
+    isDeaf = false
+    if (hasMissed) for (const onMissed of listeners) onMissed()
+    hasMissed = false
+  }
+  const heard: EventLog = {
+    ...log,
+    subscribe(listener, onMissed = () => {}) {
+      listeners.add(onMissed)
+      return log.subscribe((entry) => {
+        if (isDeaf) hasMissed = true
+        else listener(entry)
+      })
+    },
+  }
+  return { log: heard, goDeaf: () => (isDeaf = true), hearOn }
 }
 
 /** Holds every frame to the rules: what is sent continues exactly where the client stands. */
@@ -94,8 +121,9 @@ class Checker {
 
 async function play(scheduler: fc.Scheduler, steps: readonly Step[], limits: Partial<ServerLimits>) {
   const inner = memoryEventLog({ epoch: 'e', maxTopics: 1 })
+  const ears = withEars(slow(inner, scheduler))
   const server = createRealtimeServer({
-    log: slow(inner, scheduler),
+    log: ears.log,
     authenticate: () => ({}),
     authorize: () => scheduler.schedule(Promise.resolve(true), 'authorize'),
     onError: (error) => {
@@ -161,6 +189,12 @@ async function play(scheduler: fc.Scheduler, steps: readonly Step[], limits: Par
       case 'read on':
         socket.bufferedAmount = 0
         break
+      case 'go deaf':
+        ears.goDeaf()
+        break
+      case 'hear on':
+        ears.hearOn()
+        break
       case 'run':
         for (let count = next.count; count > 0 && scheduler.count() > 0; count--) await scheduler.waitNext(1)
         break
@@ -173,8 +207,9 @@ async function play(scheduler: fc.Scheduler, steps: readonly Step[], limits: Par
       await turn()
     } while (scheduler.count() > 0)
   }
-  // Heal: the client reads on, and subscribes unless it is subscribed.
+  // Heal: the client reads on, the log tells again, and the client subscribes unless it is subscribed.
   socket.bufferedAmount = 0
+  ears.hearOn()
   if (!checker.isSubscribed) {
     subscribe(checker.position)
   }
