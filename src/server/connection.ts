@@ -9,13 +9,20 @@ import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import type { ServerLimits } from './limits.ts'
 import { isSameIdentity } from './same-identity.ts'
+import type { SharedFrame } from './shared-frame.ts'
 import { TokenBucket } from './token-bucket.ts'
 import { TopicSubscription, type SubscriptionHost } from './topic-subscription.ts'
+import type { WriteQueue, Writer } from './write-queue.ts'
 
 /** The socket as the server needs it. Any library's socket fits behind it. */
 export interface ServerSocket {
   /** Sends a text frame. Called only until `close`. */
   send(text: string): void
+  /**
+   * Sends frames that other sockets are sent as well, in one write if it can: `frame.as(encode)` gives the bytes that
+   * were made for the first of them. Left out, each `frame.text` goes to `send`.
+   */
+  sendShared?(frames: readonly SharedFrame[]): void
   /** Ends the connection after what was sent before. Called once at most. */
   close(code: number, reason: string): void
   /** Bytes that were sent and have not left yet. Without it, slow consumers are not noticed. */
@@ -37,6 +44,7 @@ export const tokenExpired: unique symbol = Symbol('realtime-query-bridge.tokenEx
 export interface ConnectionContext {
   readonly log: EventLog
   readonly fanOut: FanOut
+  readonly writes: WriteQueue
   readonly limits: ServerLimits
   readonly clock: Clock
   readonly newId: () => string
@@ -59,7 +67,7 @@ const REFUSAL: Record<RefusalCode, string> = {
 }
 
 /** One client: its handshake, its subscriptions and its limits. */
-export class Connection implements SubscriptionHost {
+export class Connection implements SubscriptionHost, Writer {
   readonly id: string
   readonly log: EventLog
   readonly fanOut: FanOut
@@ -73,6 +81,9 @@ export class Connection implements SubscriptionHost {
   readonly #subscriptions = new Map<string, TopicSubscription>()
   readonly #bucket: TokenBucket
   #cancelDeadline: () => void
+  /** Shared frames that wait for this socket's turn, and their size. */
+  #waiting: SharedFrame[] | undefined
+  #waitingBytes = 0
   /** Since when events are held back. `undefined`: they are not. */
   #heldBackSince: number | undefined
   #cancelLagCheck: (() => void) | undefined
@@ -126,8 +137,39 @@ export class Connection implements SubscriptionHost {
     if (this.#state === 'closed') return
     // Answers are not held back, but a client that reads none of them is noticed.
     this.room()
-    try {
+    this.write()
+    this.#trySend(() => {
       this.#socket.send(frame)
+    })
+  }
+
+  sendShared(frame: SharedFrame): void {
+    if (this.#state === 'closed') return
+    this.#waitingBytes += frame.text.length
+    if (this.#waiting) {
+      this.#waiting.push(frame)
+    } else {
+      this.#waiting = [frame]
+      this.#context.writes.add(this)
+    }
+  }
+
+  /** Writes what waits, when its turn has come or something else is to follow. */
+  write(): void {
+    const frames = this.#waiting
+    if (!frames) return
+    this.#waiting = undefined
+    this.#waitingBytes = 0
+    this.#trySend(() => {
+      if (this.#socket.sendShared) this.#socket.sendShared(frames)
+      else for (const { text } of frames) this.#socket.send(text)
+    })
+  }
+
+  #trySend(send: () => void): void {
+    if (this.#state === 'closed') return
+    try {
+      send()
     } catch (cause) {
       this.#report('transport-failed', 'A socket failed to send; its connection is closed.', cause)
       this.close(CloseCode.ServerError, 'send failed')
@@ -136,6 +178,7 @@ export class Connection implements SubscriptionHost {
 
   /** Ends the connection from this side. */
   close(code: number, reason: string): void {
+    this.write()
     if (!this.end()) return
     this.#context.debug('connection closed by the server', { connectionId: this.id, code, reason })
     try {
@@ -153,7 +196,7 @@ export class Connection implements SubscriptionHost {
     this.#cancelLagCheck?.()
     for (const subscription of this.#subscriptions.values()) subscription.end()
     this.#subscriptions.clear()
-    this.#identity = this.#request = undefined
+    this.#identity = this.#request = this.#waiting = undefined
     return true
   }
 
@@ -195,11 +238,15 @@ export class Connection implements SubscriptionHost {
 
   room(): number {
     if (this.#heldBackSince !== undefined) return 0
-    const room = this.limits.maxBufferedBytes - (this.#socket.bufferedAmount ?? 0)
+    const room = this.limits.maxBufferedBytes - this.#unsentBytes
     if (room > 0) return room
     this.#heldBackSince = this.#context.clock.now()
     this.#checkLagLater()
     return 0
+  }
+
+  get #unsentBytes(): number {
+    return this.#waitingBytes + (this.#socket.bufferedAmount ?? 0)
   }
 
   #handle(message: ClientMessage): void {
@@ -292,7 +339,7 @@ export class Connection implements SubscriptionHost {
   #checkLagLater(): void {
     this.#cancelLagCheck = this.#context.clock.after(LAG_CHECK_MS, () => {
       const waitedMs = this.#context.clock.now() - (this.#heldBackSince ?? 0)
-      if ((this.#socket.bufferedAmount ?? 0) <= this.limits.maxBufferedBytes / 2) {
+      if (this.#unsentBytes <= this.limits.maxBufferedBytes / 2) {
         this.#heldBackSince = undefined
         for (const subscription of this.#subscriptions.values()) subscription.resume()
       } else if (waitedMs >= this.limits.slowConsumerMs) {

@@ -1,5 +1,8 @@
+import type { Position } from '../core/event.ts'
 import type { LogEntry, LogEvent } from './event-log.ts'
 import { eventsFrame } from './frames.ts'
+import { SharedFrame } from './shared-frame.ts'
+import type { WriteQueue } from './write-queue.ts'
 
 /** A batch is flushed early at this size, so that a burst does not become one huge frame. */
 const MAX_BATCH_EVENTS = 100
@@ -10,8 +13,10 @@ export class EventBatch {
   readonly topic: string
   readonly epoch: string
   readonly events: LogEvent[]
+  /** For everybody who needs all of it. */
+  readonly frame = new SharedFrame(() => eventsFrame(this.topic, this.epoch, this.events))
   #characters = 0
-  #frame: string | undefined
+  #end: Position | undefined
 
   constructor(topic: string, epoch: string, events: LogEvent[] = []) {
     this.topic = topic
@@ -27,13 +32,16 @@ export class EventBatch {
       if (isFull || epoch !== this.epoch || event.offset !== last.offset + 1) return false
     }
     this.events.push(event)
+    this.#end = undefined
     this.#characters += event.json.length
     return true
   }
 
-  /** The frame for everybody who needs all of it: made once, and only if somebody does. */
-  get frame(): string {
-    return (this.#frame ??= eventsFrame(this.topic, this.epoch, this.events))
+  /** Where a client stands after it: one object for all of them. A batch without events has none. */
+  get end(): Position | undefined {
+    const offset = this.events.at(-1)?.offset
+    if (offset === undefined) return undefined
+    return (this.#end ??= { epoch: this.epoch, offset })
   }
 }
 
@@ -44,16 +52,18 @@ export interface TopicListener {
   missed(): void
 }
 
-/** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn. */
+/** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn (`WriteQueue` sends it). */
 export class FanOut {
   readonly #defer: (run: () => void) => void
+  readonly #writes: WriteQueue
   readonly #listeners = new Map<string, Set<TopicListener>>()
   /** What was heard in this turn, in the order of topics. Emptied by `flush`. */
   readonly #pending = new Map<string, EventBatch>()
   #isScheduled = false
 
-  constructor(defer: (run: () => void) => void) {
+  constructor(defer: (run: () => void) => void, writes: WriteQueue) {
     this.#defer = defer
+    this.#writes = writes
   }
 
   hear(entry: LogEntry): void {
@@ -78,6 +88,7 @@ export class FanOut {
       this.#pending.delete(topic)
       this.#deliver(batch)
     }
+    this.#writes.serve()
   }
 
   /** The log has told of less than there was: everybody looks for themselves. */

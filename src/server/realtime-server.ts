@@ -13,6 +13,7 @@ import type { EventLog } from './event-log.ts'
 import { FanOut } from './fan-out.ts'
 import { resolveLimits, type ServerLimits } from './limits.ts'
 import { memoryEventLog } from './logs/memory.ts'
+import { WriteQueue } from './write-queue.ts'
 
 type Awaitable<T> = T | Promise<T>
 
@@ -136,7 +137,8 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
   const { clock = systemClock, random = Math.random } = platform
   const { newId = () => crypto.randomUUID(), defer = (run) => void setImmediate(run) } = platform
   const log = options.log ?? memoryEventLog()
-  const fanOut = new FanOut(defer)
+  const writes = new WriteQueue(clock, defer)
+  const fanOut = new FanOut(defer, writes)
   const stopHearing = log.subscribe(
     (entry) => {
       fanOut.hear(entry)
@@ -156,6 +158,7 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
   const context: ConnectionContext = {
     log,
     fanOut,
+    writes,
     limits,
     clock,
     newId,

@@ -14,6 +14,7 @@ import type { EventLog, LogEvent } from './event-log.ts'
 import { EventBatch, type FanOut, type TopicListener } from './fan-out.ts'
 import { eventsFrame, subscribedFrame } from './frames.ts'
 import type { ServerLimits } from './limits.ts'
+import type { SharedFrame } from './shared-frame.ts'
 
 /** What a subscription sees of its connection. */
 export interface SubscriptionHost {
@@ -22,6 +23,8 @@ export interface SubscriptionHost {
   readonly limits: ServerLimits
   isAllowed(topic: string): Promise<boolean>
   send(frame: string): void
+  /** Sends what others are sent as well. It may wait for its turn; what is sent meanwhile comes after it. */
+  sendShared(frame: SharedFrame): void
   /** Bytes that may be sent before events are held back. 0 while they are held back. */
   room(): number
   /** The subscription is over, and the client is told why. `cause` is for the app only. */
@@ -97,15 +100,15 @@ export class TopicSubscription implements TopicListener {
       this.#repair()
       return
     }
-    const last = rest.at(-1)
-    if (!last) return
+    const { end } = batch
+    if (rest.length === 0 || !end) return
     if (this.#host.room() <= 0) {
       this.#isBehind = true
       return
     }
-    const isWhole = rest.length === batch.events.length
-    this.#host.send(isWhole ? batch.frame : eventsFrame(this.topic, batch.epoch, rest))
-    this.#sent = { epoch: sent.epoch, offset: last.offset }
+    if (rest.length === batch.events.length) this.#host.sendShared(batch.frame)
+    else this.#host.send(eventsFrame(this.topic, batch.epoch, rest))
+    this.#sent = end
   }
 
   missed(): void {
