@@ -60,6 +60,7 @@ const RULES = [
 /** One optional peer for one file; no other file may use it. */
 const PEERS_OF_FILES = {
   'transports/websocket.ts': ['partysocket/ws'],
+  'transports/sse.ts': ['eventsource-parser'],
   'server/ws.ts': ['node:', 'ws'],
 }
 

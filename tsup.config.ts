@@ -6,6 +6,7 @@ export default defineConfig({
     index: 'src/index.ts',
     react: 'src/react/index.ts', // begins with 'use client'
     websocket: 'src/transports/websocket.ts',
+    sse: 'src/transports/sse.ts',
     server: 'src/server/index.ts',
     testing: 'src/testing/index.ts',
   },

@@ -10,4 +10,9 @@ export {
   type FakeTransport,
   type FakeTransportOptions,
 } from './fake-transport.ts'
-export { transportContract, type ContractPeer, type TransportHarness } from './transport-contract.ts'
+export {
+  transportContract,
+  type ContractPeer,
+  type TransportContractOptions,
+  type TransportHarness,
+} from './transport-contract.ts'

@@ -44,6 +44,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['webSocketTransport'],
     packages: ['partysocket/ws'],
   },
+  'realtime-query-bridge/sse': {
+    file: 'sse',
+    names: ['sseTransport'],
+    packages: ['eventsource-parser'],
+  },
   'realtime-query-bridge/server': {
     file: 'server',
     names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
