@@ -40,7 +40,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'unsubscribe' }, { do: 'evict' }) },
   { weight: 2, arbitrary: fc.constantFrom<Step>({ do: 'stall' }, { do: 'stall' }, { do: 'read on' }) },
-  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'go deaf' }, { do: 'hear on' }) },
+  { weight: 3, arbitrary: fc.constantFrom<Step>({ do: 'go deaf' }, { do: 'hear on' }) },
   { weight: 6, arbitrary: fc.integer({ min: 1, max: 16 }).map((count): Step => ({ do: 'run', count })) },
 )
 
