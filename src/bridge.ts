@@ -8,17 +8,21 @@
  *
  * One thing flows back: the topics that the screen needs (cache → session).
  */
-import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
+import { QueryClient, type Query, type QueryFunction, type QueryKey, type StaleTime } from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
-import { CacheSync, type CacheLimits } from './core/cache/cache-sync.ts'
+import { CacheSync, type CacheLimits, type QueryInspection } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
+import { PendingMutations, type PendingMutation } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
+import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 import type { RealtimeEvent } from './core/event.ts'
+import { TemporaryIds } from './core/overlay/temporary-ids.ts'
+import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
 import { Session, type BridgeStatus, type SessionLimits, type WakeSignals } from './core/session/session.ts'
 import type { Transport } from './core/transport.ts'
@@ -57,6 +61,8 @@ export interface RealtimeQueryBridgeOptions<TTable extends EventTable> {
    * @default the window's events; none where there is no window
    */
   readonly signals?: WakeSignals | undefined
+  /** For tests: makes the ids of mutations. @default crypto.randomUUID */
+  readonly createId?: (() => string) | undefined
   /** For tests: when a burst is flushed. @default requestAnimationFrame, or a timer in hidden tabs */
   readonly requestFrame?: RequestFrame | undefined
 }
@@ -74,6 +80,8 @@ const CACHE_LIMITS: CacheLimits = {
   maxJournalEffects: 1_000,
   refetchIntervalMs: 200,
   streamLagMs: 5_000,
+  echoTimeoutMs: 5_000,
+  barrierTimeoutMs: 10_000,
 }
 
 const TOPIC_LINGER_MS = 10_000
@@ -92,6 +100,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #options: RealtimeQueryBridgeOptions<TTable>
   readonly #session: Session
   readonly #cache: CacheSync
+  readonly #ids = new TemporaryIds()
+  /** @internal */
+  readonly mutations: PendingMutations
   readonly #interest: TopicInterest
   readonly #live: LiveQueries
   readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
@@ -99,6 +110,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #handlers = new Map<string, Set<AnyHandler>>()
   readonly #errors: Partial<Record<RealtimeErrorCode, number>> = {}
   #eventCount = 0
+  /** An event has named the mutation that caused it. */
+  #hasEchoes = false
   #isStarted = false
 
   constructor(options: RealtimeQueryBridgeOptions<TTable>) {
@@ -124,12 +137,24 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       queryClient,
       clock,
       random,
+      ids: this.#ids,
       requestFrame: options.requestFrame ?? requestFrame,
       limits: { ...CACHE_LIMITS, ...given },
       onError: report,
       onApplied: (batch) => {
-        for (const { event } of batch) this.#call(this.#handlers.get(event.type), event.data, event)
+        for (const { event } of batch) if (event) this.#call(this.#handlers.get(event.type), event.data, event)
       },
+    })
+    this.mutations = new PendingMutations({
+      queryClient,
+      optimistic: this.#cache.optimistic,
+      ids: this.#ids,
+      owner: this,
+      now: () => clock.now(),
+      createId: options.createId ?? (() => createId(random)),
+      // A plain backend that names the mutation in its events tells the author as well.
+      settle: () => (transport.decode === undefined || this.#hasEchoes ? 'echo' : 'refetch'),
+      onError: report,
     })
     this.#interest = new TopicInterest({
       clock,
@@ -162,9 +187,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onEvents: (received, isReplay) => {
           this.#route(received, isReplay)
         },
-        onResync: ({ topic, outcome, quietMs }) => {
-          if (outcome === 'replayed') return
-          this.#cache.resync((query) => this.#interest.keepsLive(query, topic), quietMs)
+        onResync: ({ topic, outcome, position, quietMs }) => {
+          if (outcome !== 'replayed') {
+            const isConcerned = (query: Query) => this.#interest.keepsLive(query, topic)
+            this.#cache.resync(isConcerned, { topic, position, quietMs })
+          } else if (topic !== undefined && position) this.#cache.advance(topic, position)
         },
         onStatus: (status) => {
           this.#live.changed()
@@ -186,6 +213,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (this.#isStarted) return this.#session.start()
     this.#isStarted = true
     this.#cache.start()
+    this.mutations.start()
     this.#interest.attach(this.queryClient.getQueryCache())
     this.#session.setTopics(this.#interest.wanted())
     this.#session.start()
@@ -201,6 +229,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#session.stop()
     this.#live.flush()
     this.#interest.detach()
+    this.mutations.stop()
     this.#cache.stop()
   }
 
@@ -287,10 +316,56 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     return { ok: true, effects: explainEffects(resolved.effects, this.queryClient.getQueryCache()) }
   }
 
+  /**
+   * Wraps a `queryFn`, so that the bridge knows where in the stream a response stands: what it has in it already is
+   * not applied again, what it misses is, and one that is older than what is on screen is not shown. Pass the response,
+   * or its positions, through `received`.
+   *
+   * @example
+   * queryFn: bridge.queryFn(async ({ signal, received }) => received(await fetch('/api/tasks', { signal })).json())
+   */
+  queryFn<TData, TQueryKey extends QueryKey = QueryKey, TPageParam = never>(
+    fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
+  ): QueryFunction<TData, TQueryKey, TPageParam> {
+    return positionedFetch(fn, this.#cache.fetchOptions)
+  }
+
+  /**
+   * Changes cached data as if the server had confirmed it: under what mutations show, and not taken back when one of
+   * them is refused. Use it in place of `setQueryData` while mutations may be pending.
+   */
+  write(effects: Effect | readonly Effect[]): void {
+    this.#cache.write([effects].flat() as Effect[])
+  }
+
+  /**
+   * The mutations made with `realtimeMutationOptions` that are not confirmed, oldest first; with a query key, those
+   * that touch queries under it. The same list until something changes.
+   */
+  pendingMutations(queryKey?: QueryKey): readonly PendingMutation[] {
+    return this.mutations.list(queryKey)
+  }
+
+  /** Calls `listener` whenever `pendingMutations` has changed. */
+  subscribePending(listener: () => void): () => void {
+    return this.mutations.subscribe(listener)
+  }
+
+  /** The id under which a row was first shown: a React key that stays when the server gives the row its own id. */
+  keyOf(id: ItemId): ItemId {
+    return this.#ids.keyOf(id)
+  }
+
+  /** What is known of a query's data, for devtools and tests. `undefined`: there is no such query. */
+  inspect(queryKey: QueryKey): QueryInspection | undefined {
+    return this.#cache.inspect(queryKey)
+  }
+
   #route(received: readonly RealtimeEvent[], isReplay: boolean): void {
     const routed: RoutedEvent[] = []
     this.#eventCount += received.length
     for (const event of received) {
+      if (event.mutationId !== undefined) this.#hasEchoes = true
       const resolved = this.events.resolve(event)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
       else this.#report(resolved.error)
@@ -340,4 +415,12 @@ function join<TListener>(listeners: Set<TListener>, listener: TListener): () => 
 function topicsInMeta(query: Query): readonly string[] | undefined {
   const topics: unknown = query.meta?.['topics']
   return Array.isArray(topics) ? topics.filter((topic) => typeof topic === 'string') : undefined
+}
+
+/** `crypto.randomUUID` is there only where the page came over https. */
+function createId(random: () => number): string {
+  const own = (globalThis as { crypto?: Partial<Crypto> }).crypto
+  if (own?.randomUUID) return own.randomUUID()
+  const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16))
+  return digits.join('')
 }

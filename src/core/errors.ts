@@ -22,12 +22,18 @@ export type RealtimeErrorCode =
   | 'server-error'
   /** The transport failed: a dial, a send, a token or URL provider. The session retries. */
   | 'transport-failed'
+  /** A send was refused, gave up waiting, or has no known end. `details.fate` tells which. */
+  | 'send-failed'
   /** The server, or a missing credential, ended the session for good. */
   | 'unauthorized'
+  /** A mutation was not sent, because one that makes what it mentions was refused. */
+  | 'dependency-failed'
   /** On the server: `authenticate` or `authorize` threw or rejected. The connection, or the topic, is refused. */
   | 'callback-failed'
   /** On the server: the event log failed. What was published is not certain to be kept, or a topic is refused. */
   | 'log-failed'
+  /** On the server: the bus between nodes failed. Others may not have heard of presence, signals or a revocation. */
+  | 'bus-failed'
 
 /**
  * The one error class of the library. Programmer's mistakes are thrown; everything that comes from the wire

@@ -1,37 +1,44 @@
 /**
  * The cache stage: effects → QueryCache.
  *
- *   routed events ─▶ Batcher ─▶ KeyIndex (which queries) ─▶ foldEffects (new data) ─▶ CacheWriter
- *                                        │                                               │
+ *   routed events ─▶ Batcher ─▶ KeyIndex (which queries) ─▶ Overlay (new base, new view) ─▶ CacheWriter
+ *                                        │                        ▲                            │
+ *                                        │      Optimistic (what mutations show) ──┘             │
  *                                        └▶ InvalidationScheduler (when to fetch) ◀── FetchJournal (what a
  *                                                                                  response may have missed)
  *
- * It listens to the query cache to keep the index, to open and close journal records, and to apply again over a
- * response what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
- * told, so the un-patched response is never rendered. It must not throw: query-core would turn the fetch into an
- * error.
+ * It listens to the query cache to keep the index, to open and close journal records, and to bring a response up to
+ * date with what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
+ * told, so the raw response is never rendered. It must not throw: query-core would turn the fetch into an error.
  */
 import {
   notifyManager,
+  replaceEqualDeep,
   type Query,
   type QueryCacheNotifyEvent,
   type QueryClient,
   type QueryFilters,
+  type QueryKey,
 } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
-import type { RealtimeEvent } from '../event.ts'
-import type { PatchingEffect } from '../routing/effect.ts'
-import { isReplayable } from '../routing/effects.ts'
+import type { Position } from '../event.ts'
+import { isContained, isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
+import { Overlay, type Outcome } from '../overlay/overlay.ts'
+import type { TemporaryIds } from '../overlay/temporary-ids.ts'
+import type { Effect } from '../routing/effect.ts'
 import { Batcher, type RequestFrame } from './batcher.ts'
 import { CacheWriter, freshnessOf } from './cache-writer.ts'
+import { effectFailed } from './effect-failed.ts'
 import { FetchJournal, type FetchRecord } from './fetch-journal.ts'
 import { ForeignWrites } from './foreign-writes.ts'
-import { InvalidationScheduler, widest, wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
+import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
 import { KeyIndex } from './key-index.ts'
+import { Optimistic } from './optimistic.ts'
+import type { PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type Plan, type RoutedEvent } from './plan-batch.ts'
-import { effectFailed } from './effect-failed.ts'
+import { matchSafely, touches } from './match-safely.ts'
 
 export interface CacheSyncOptions {
   queryClient: QueryClient
@@ -39,6 +46,7 @@ export interface CacheSyncOptions {
   random(): number
   requestFrame: RequestFrame
   limits: CacheLimits
+  ids: TemporaryIds
   onError(error: RealtimeError): void
   /** Called after the effects of a batch are in the cache. */
   onApplied(batch: readonly RoutedEvent[]): void
@@ -48,7 +56,7 @@ export interface CacheSyncOptions {
 export interface CacheLimits {
   /** Events that wait for the frame; at the limit they are applied at once. @default 1_000 */
   readonly maxQueuedEvents: number
-  /** Effects kept per fetch in flight; at the limit the query is fetched once more instead. @default 1_000 */
+  /** What is kept per fetch in flight, and of each topic; at the limit a query is fetched once more. @default 1_000 */
   readonly maxJournalEffects: number
   /** Shortest time between the starts of two fetches that events ask for, per query, in ms. @default 200 */
   readonly refetchIntervalMs: number
@@ -58,6 +66,37 @@ export interface CacheLimits {
    * once this time has passed. @default 5_000
    */
   readonly streamLagMs: number
+  /**
+   * How long a confirmed mutation waits for the event that it causes, in ms. After that what it touches is fetched.
+   * @default 5_000
+   */
+  readonly echoTimeoutMs: number
+  /**
+   * How long a response is held at most while a mutation that must not be shown twice is under way, in ms. After that
+   * it is not shown, and the query is fetched again. @default 10_000
+   */
+  readonly barrierTimeoutMs: number
+}
+
+/** What is known of a query's data. */
+export interface QueryInspection {
+  /** The last confirmed data, under what mutations show. */
+  readonly base: unknown
+  /** Where in its topics it stands; `undefined`: its responses do not say. */
+  readonly positions: Readonly<Record<string, Position>> | undefined
+  /** Every event since is in it. */
+  readonly isLive: boolean
+  /** The mutations shown over it, oldest first. */
+  readonly pending: readonly string[]
+}
+
+/** What is known of a stream after a break. */
+export interface Resync {
+  /** `undefined`: everything that comes over the connection. */
+  readonly topic?: string | undefined
+  readonly position?: Position | undefined
+  /** For how long nothing had happened, in ms. */
+  readonly quietMs?: number | undefined
 }
 
 export class CacheSync {
@@ -68,8 +107,14 @@ export class CacheSync {
   readonly #scheduler: InvalidationScheduler
   readonly #foreignWrites: ForeignWrites
   readonly #batcher: Batcher<RoutedEvent>
+  /** The confirmed data under what is shown, where the two may differ. */
+  readonly overlay: Overlay<Query>
+  /** The mutations that are shown before they are confirmed. */
+  readonly optimistic: Optimistic
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
+  /** What the queries of the overlay showed when `stop` left them. */
+  readonly #left = new Map<Query, unknown>()
   /** Events that the session still handed over after `stop`. Applied by `start`. */
   #late: RoutedEvent[] = []
   #detach: (() => void) | undefined
@@ -90,6 +135,25 @@ export class CacheSync {
         if (!this.#journal.markDirty(query, 'active')) this.#writer.refetch(query)
       },
     })
+    this.overlay = new Overlay({ touches, maxFacts: limits.maxJournalEffects })
+    this.optimistic = new Optimistic({
+      overlay: this.overlay,
+      ids: options.ids,
+      clock,
+      echoTimeoutMs: limits.echoTimeoutMs,
+      affected: (effects) => this.#affected(effects),
+      find: (queryKey) => this.find(queryKey),
+      oldestFetch: (queries) => this.#journal.oldest(queries),
+      show: (query) => {
+        this.#show(query)
+      },
+      invalidate: (query) => {
+        this.#invalidate(query, 'active')
+      },
+      onError: (error) => {
+        options.onError(error)
+      },
+    })
     this.#foreignWrites = new ForeignWrites({
       mutationCache: queryClient.getMutationCache(),
       clock,
@@ -108,7 +172,7 @@ export class CacheSync {
 
   start(): void {
     const cache = this.#options.queryClient.getQueryCache()
-    for (const query of cache.getAll()) this.#added(query)
+    for (const query of cache.getAll()) this.#index.add(query)
     this.#detach = cache.subscribe((event) => {
       try {
         this.#onCacheEvent(event)
@@ -116,6 +180,8 @@ export class CacheSync {
         this.#options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
       }
     })
+    for (const query of cache.getAll()) this.#resumed(query)
+    this.#left.clear()
     for (const query of this.#unfinished) {
       if (cache.get(query.queryHash) === query) this.#invalidate(query, 'active')
     }
@@ -134,10 +200,60 @@ export class CacheSync {
     for (const query of [...this.#journal.unfinished(), ...this.#scheduler.unfinished(), ...exposed]) {
       this.#unfinished.add(query)
     }
+    for (const query of this.overlay.entries.keys()) this.#left.set(query, query.state.data)
+    this.optimistic.stop()
     this.#scheduler.clear()
     this.#foreignWrites.stop()
     this.#journal.clear()
     this.#index.clear()
+  }
+
+  /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
+  #resumed(query: Query): void {
+    this.#foreignWrites.changed(query)
+    if (query.state.fetchStatus !== 'idle') {
+      this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
+    }
+    const isKept = this.#left.has(query) && this.#left.get(query) === query.state.data
+    if (isKept) return this.#show(query)
+    if (this.overlay.entries.has(query)) this.#unfinished.add(query)
+    this.#based(query)
+  }
+
+  /** The query with this key. */
+  find(queryKey: QueryKey): Query | undefined {
+    const found = this.#index.match({ queryKey, exact: true })
+    return found.find(({ state }) => state.fetchStatus === 'fetching') ?? found[0]
+  }
+
+  /** What `bridge.queryFn` works with. */
+  get fetchOptions(): PositionedFetchOptions {
+    return {
+      overlay: this.overlay,
+      clock: this.#options.clock,
+      barrierTimeoutMs: this.#options.limits.barrierTimeoutMs,
+      find: (queryKey) => this.find(queryKey),
+      recordOf: (query) => this.#journal.get(query),
+      whenChanged: () => this.optimistic.whenChanged(),
+    }
+  }
+
+  inspect(queryKey: QueryKey): QueryInspection | undefined {
+    const query = this.find(queryKey)
+    return query && { ...this.overlay.inspect(query), base: this.baseOf(query) }
+  }
+
+  /** The confirmed data of a query, under what mutations show. */
+  baseOf(query: Query): unknown {
+    const entry = this.overlay.entries.get(query)
+    return entry ? entry.base : query.state.data
+  }
+
+  /** A write of the app's own that counts as confirmed. */
+  write(effects: readonly Effect[]): void {
+    this.#batcher.flush()
+    if (this.#detach === undefined) this.#late.push({ effects, isReplay: false })
+    else this.#apply([{ effects, isReplay: false }])
   }
 
   /** Takes events in order. Those of one call are written together. */
@@ -147,23 +263,49 @@ export class CacheSync {
     else for (const event of events) this.#late.push({ ...event, isReplay: true })
   }
 
+  /** The stream of a topic has come to `position`, and nothing before it is missing. */
+  advance(topic: string, position: Position): void {
+    this.#batcher.flush()
+    this.overlay.log.advance(topic, position, this.overlay.tick)
+    this.optimistic.moved()
+  }
+
   /**
    * Makes queries true again after events were missed (L2): the active ones are fetched, the others marked stale.
-   * One whose data, or whose fetch in flight, was asked for within `quietMs` is left alone: nothing has happened since.
+   * One that is known to have been read late enough is left alone: its position says so, or its data, or its fetch in
+   * flight, was asked for within `quietMs`, in which nothing has happened.
    */
-  resync(isConcerned: (query: Query) => boolean, quietMs = 0): void {
+  resync(isConcerned: (query: Query) => boolean, { topic, position, quietMs = 0 }: Resync): void {
     const now = this.#options.clock.now()
     this.#batcher.flush()
     notifyManager.batch(() => {
+      this.overlay.nextTick()
       for (const query of this.#index.match({})) {
-        if (!isConcerned(query) || this.#isNewerThan(now - quietMs, query)) continue
-        const isOnItsWay = this.#journal.get(query)?.isPage === false
+        if (!isConcerned(query)) {
+          if (topic !== undefined) this.overlay.entries.get(query)?.positions.delete(topic)
+          continue
+        }
+        if (topic !== undefined && position && !this.overlay.reset(query, topic, position)) continue
+        if (this.#isNewerThan(now - quietMs, query)) continue
+        const record = this.#journal.get(query)
+        const isOnItsWay = record !== undefined && record.page === undefined
         // A response that was asked for late enough makes it good; if it does not come, the query is stale.
         if (isOnItsWay && now - this.#scheduler.startedAt(query) < quietMs)
           this.#scheduler.mark(query, 'active')
-        else this.#invalidate(query, 'active')
+        else this.#missed(query, topic, position)
       }
+      if (topic !== undefined && position) this.overlay.log.reset(topic, position, this.overlay.tick)
+      this.optimistic.moved()
     })
+  }
+
+  /** A stream was broken. A response on its way tells by its own position whether it is from after the break. */
+  #missed(query: Query, topic: string | undefined, position: Position | undefined): void {
+    const record = this.#journal.get(query)
+    if (record === undefined || topic === undefined || !position) return this.#invalidate(query, 'active')
+    const event = { type: '', data: undefined, topic, position }
+    this.#journal.note(query, [{ event, effects: [], refetchType: 'active', tick: this.overlay.tick }])
+    this.#outdated(query, 'active')
   }
 
   /** Whether what a query shows was read after a moment. */
@@ -174,75 +316,130 @@ export class CacheSync {
 
   #apply(batch: readonly RoutedEvent[]): void {
     notifyManager.batch(() => {
-      const match = (filters: QueryFilters) => this.#index.match(filters)
-      const report = (error: RealtimeError) => {
-        this.#options.onError(error)
-      }
-      for (const [query, plan] of planBatch(batch, match, report)) {
+      const tick = this.overlay.nextTick()
+      const plans = planBatch(batch, {
+        match: (filters) => this.#index.match(filters),
+        tick,
+        onError: this.#options.onError,
+      })
+      for (const [query, plan] of plans) {
         try {
           if (this.#detach !== undefined) this.#carryOut(query, plan)
-          else this.#unfinished.add(query) // An error handler has stopped the bridge.
+          else {
+            // An error handler has stopped the bridge.
+            this.#unfinished.add(query)
+            this.overlay.entries.delete(query)
+          }
         } catch (cause) {
           this.#options.onError(effectFailed({ cause, queryKey: query.queryKey }))
         }
       }
+      for (const { event, effects } of batch) {
+        const { topic, position } = event ?? {}
+        if (event && topic !== undefined && position) {
+          this.overlay.log.append(topic, { event: { ...event, position }, effects })
+        }
+      }
+      this.optimistic.received(batch, plans)
     })
     this.#options.onApplied(batch)
   }
 
-  #carryOut(query: Query, plan: Plan): void {
-    if (plan.isDropped) {
+  #carryOut(query: Query, { facts, isDropped }: Plan): void {
+    if (isDropped) {
       if (this.#writer.drop(query)) this.#scheduler.request(query, 'active')
       return
     }
-    if (plan.effects.length > 0) this.#patch(query, plan)
-    if (plan.refetchType !== undefined) this.#invalidate(query, plan.refetchType)
-  }
-
-  #patch(query: Query, plan: Plan): void {
-    this.#journal.note(query, plan.effects)
+    const entry = this.overlay.entries.get(query)
+    const isProven = (fact: Fact) => isContained(fact, entry?.positions) === true
+    const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
+    this.#journal.note(query, facts)
     const { data, dataUpdatedAt, fetchStatus } = query.state
-    const isReplacement = plan.effects.some((effect) => effect.kind === 'setData' && effect.replace)
+    const effects = news.flatMap((fact) => fact.effects)
+    const isReplacement = effects.some((effect) => effect.kind === 'setData' && effect.replace)
+    let refetchType: RefetchType | undefined
     // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
-    if (data === undefined && !isReplacement) return
-    const eventOf = (index: number) => plan.sources[index]?.event
-    const isWhole = this.#fold(query, plan.effects, { isReplacement, eventOf })
-    this.#foreignWrites.changed(query)
-    const record = this.#journal.get(query)
-    if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
-    if (!isWhole) this.#invalidate(query, 'active')
-    else if (fetchStatus === 'idle' && this.#isDoubtful(plan, dataUpdatedAt)) {
+    if (entry?.base !== undefined && !isReplacement) {
+      const outcome = this.overlay.apply(query, entry, news)
+      this.#report(query, outcome, news)
+      refetchType = outcome.refetchType
+      this.#show(query)
+    } else {
+      if ((data !== undefined && effects.length > 0) || isReplacement) {
+        const { data: patched, refetch, problems } = foldEffects(effects, data, query)
+        if (isReplacement) this.#writer.replace(query, patched)
+        else if (patched !== data) this.#writer.patch(query, patched)
+        this.#report(query, { problems, effects }, news)
+        if (refetch) refetchType = 'active'
+        if (entry) {
+          entry.base = patched
+          this.#show(query)
+        }
+      }
+      for (const fact of news) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
+    }
+    if (effects.length > 0 && query.state.data !== undefined) this.#written(query)
+    if (refetchType !== undefined) this.#outdated(query, refetchType)
+    else if (fetchStatus === 'idle' && this.#isDoubtful(query, news, dataUpdatedAt)) {
       this.#writer.invalidate(query)
       this.#scheduler.request(query, 'active', this.#options.limits.streamLagMs)
     }
   }
 
-  /** Writes the effects over a query's data. False when they could not all be applied. */
-  #fold(
+  /** A query has changed by what came from the server. */
+  #written(query: Query): void {
+    this.#foreignWrites.changed(query)
+    const record = this.#journal.get(query)
+    if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
+  }
+
+  /** Shows what the overlay makes of a query. */
+  #show(query: Query): void {
+    const view = this.overlay.view(query)
+    const { data } = query.state
+    if (view === undefined || view === data || this.#detach === undefined) return
+    // Rows that come out as they were keep their references.
+    const shown = replaceEqualDeep(data, view)
+    if (shown !== data) this.#writer.patch(query, shown)
+    const record = this.#journal.get(query)
+    if (record !== undefined) record.written = { data: shown, freshness: freshnessOf(query.state) }
+  }
+
+  #report(
     query: Query,
-    effects: readonly PatchingEffect[],
-    {
-      isReplacement = false,
-      eventOf,
-    }: { isReplacement?: boolean; eventOf?: (index: number) => RealtimeEvent | undefined },
-  ): boolean {
-    const before = query.state.data
-    const { data, refetch, problems } = foldEffects(effects, before, query)
-    if (isReplacement) this.#writer.replace(query, data)
-    else if (data !== before) this.#writer.patch(query, data)
+    { problems, effects }: Pick<Outcome, 'problems' | 'effects'>,
+    facts: readonly Fact[],
+  ): void {
     for (const { index, why, cause } of problems) {
-      const details = { effect: effects[index], event: eventOf?.(index), queryKey: query.queryKey }
-      this.#options.onError(effectFailed({ ...details, why, cause }))
+      const effect = effects[index]
+      const event = facts.find((fact) => effect && fact.effects.includes(effect))?.event
+      this.#options.onError(effectFailed({ effect, event, queryKey: query.queryKey, why, cause }))
     }
-    return !refetch
+  }
+
+  /** The queries that some effects concern. */
+  #affected(effects: readonly Effect[]): Set<Query> {
+    const match = (filters: QueryFilters) => this.#index.match(filters)
+    return new Set(effects.flatMap((effect) => matchSafely(effect, match)))
   }
 
   /** Whether the data may hold an effect already that must not be applied twice. */
-  #isDoubtful(plan: Plan, dataUpdatedAt: number): boolean {
+  #isDoubtful(query: Query, facts: readonly Fact[], dataUpdatedAt: number): boolean {
+    const positions = this.overlay.entries.get(query)?.positions
     const isYoung = this.#options.clock.now() - dataUpdatedAt < this.#options.limits.streamLagMs
-    return plan.effects.some(
-      (effect, index) => !isReplayable(effect) && (isYoung || plan.sources[index]?.isReplay),
+    return facts.some(
+      (fact) =>
+        !isRepeatable(fact) && (isYoung || fact.isReplay) && isContained(fact, positions) === undefined,
     )
+  }
+
+  /** Events have put a query out of date. A response on its way may be from after them: its record tells. */
+  #outdated(query: Query, refetchType: RefetchType): void {
+    this.#writer.invalidate(query)
+    this.#scheduler.mark(query, refetchType)
+    if (this.#journal.get(query) === undefined && wouldFetch(query, refetchType)) {
+      this.#scheduler.request(query, refetchType)
+    }
   }
 
   #invalidate(query: Query, refetchType: RefetchType): void {
@@ -269,15 +466,22 @@ export class CacheSync {
       this.#journal.close(query)
       this.#scheduler.forget(query)
       this.#foreignWrites.forget(query)
+      this.overlay.entries.delete(query)
     } else if (event.type === 'updated') {
       const { action } = event
-      if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore !== undefined)
+      if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore?.direction)
       else if (action.type === 'success' && action.manual !== true) this.#fetchSucceeded(query)
       else if (action.type === 'success' && !this.#writer.isWriting) this.#writtenByOthers(query)
-      else if (isReset(action, query)) this.#journal.close(query)
-      else if (isRevert(action)) this.#fetchReverted(query)
+      else if (isReset(action, query)) {
+        this.#journal.close(query)
+        this.#based(query)
+      } else if (isRevert(action)) this.#fetchReverted(query)
       else if (action.type === 'setState' && 'dataUpdatedAt' in action.state) {
         if (!this.#writer.isWriting) this.#restored(query)
+      } else if (action.type === 'failed') {
+        // It is asked again, and what comes then says for itself where it stands.
+        const record = this.#journal.get(query)
+        if (record) record.positions = undefined
       } else if (action.type === 'error') this.#fetchFailed(query, this.#journal.close(query))
     }
   }
@@ -285,7 +489,16 @@ export class CacheSync {
   #added(query: Query): void {
     this.#index.add(query)
     this.#foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle') this.#journal.open(query, false)
+    if (query.state.fetchStatus !== 'idle') {
+      this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
+    }
+    this.#based(query)
+  }
+
+  /** The data that a query has now is its base, wherever it came from. */
+  #based(query: Query): void {
+    this.overlay.entries.delete(query)
+    this.optimistic.cover(query)
   }
 
   /**
@@ -293,25 +506,40 @@ export class CacheSync {
    * of the stream is not known, and what came before it was not applied to it. It may be shown, and is fetched.
    */
   #restored(query: Query): void {
+    this.#based(query)
     // Not inside the dispatch: whoever restores it may not have finished.
     queueMicrotask(() => {
       if (this.#detach !== undefined) this.#invalidate(query, 'active')
     })
   }
 
-  #fetchStarted(query: Query, isPage: boolean): void {
-    this.#journal.open(query, isPage)
-    if (!isPage) this.#scheduler.started(query)
+  #fetchStarted(query: Query, page: FetchRecord['page']): void {
+    this.#journal.open(query, { page, startedAt: this.overlay.nextTick() })
+    if (page === undefined) this.#scheduler.started(query)
   }
 
   #fetchSucceeded(query: Query): void {
     const record = this.#journal.close(query)
-    const isPage = record?.isPage === true
+    const { startedAt = 0, page, positions, facts: arrived = [], isVoid } = record ?? {}
+    this.overlay.nextTick()
+    const stated = positions && positions.size > 0 ? positions : undefined
+    const response = { data: query.state.data, positions: stated, startedAt, page, arrived }
+    const outcome = isVoid ? undefined : this.overlay.respond(query, response)
+    if (outcome === undefined || outcome.isRefused) {
+      this.#show(query)
+      this.#scheduler.mark(query, 'active')
+      this.#writer.invalidate(query)
+      this.#scheduler.failed(query)
+      return
+    }
+    this.#report(query, outcome, arrived)
     this.#foreignWrites.changed(query)
-    if (!isPage) this.#scheduler.succeeded(query)
-    if (record === undefined) return
-    let stale = record.dirty
-    if (record.effects.length > 0 && !this.#fold(query, record.effects, {})) stale = widest(stale, 'active')
+    if (page === undefined) this.#scheduler.succeeded(query)
+    this.#show(query)
+    this.optimistic.fetched()
+    this.overlay.prune(query)
+    let stale = record?.dirty
+    if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
     // A page makes nothing good that was out of date before.
     const before = this.#scheduler.staleness(query)
     if (before) stale = widest(stale, before)
@@ -323,6 +551,7 @@ export class CacheSync {
     const record = this.#journal.get(query)
     if (record !== undefined) record.written = undefined
     this.#foreignWrites.writtenByApp(query)
+    this.optimistic.writtenByApp(query)
     // Made from data that was out of date, it is out of date as well.
     if (this.#scheduler.staleness(query)) this.#writer.invalidate(query)
   }
@@ -357,8 +586,7 @@ function isReset(action: Action, query: Query): boolean {
   return resetState === undefined ? action.state.dataUpdateCount === 0 : action.state === resetState
 }
 
-/** A cancel that put a query back to the state of its fetch's start. Until 5.80 it was told as an error. */
+/** A cancel that put a query back to the state of its fetch's start. */
 function isRevert(action: Action): boolean {
-  if (action.type === 'error') return (action.error as { revert?: boolean } | null)?.revert === true
   return action.type === 'setState' && action.state.fetchStatus === 'idle'
 }

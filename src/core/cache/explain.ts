@@ -2,8 +2,9 @@ import type { Query, QueryCache, QueryKey } from '@tanstack/query-core'
 import type { RealtimeError } from '../errors.ts'
 import type { Effect } from '../routing/effect.ts'
 import { describeEffect } from '../routing/effects.ts'
+import type { RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
-import { wouldFetch, type RefetchType } from './invalidation-scheduler.ts'
+import { wouldFetch } from './invalidation-scheduler.ts'
 import { matchSafely } from './match-safely.ts'
 
 /** What would happen to one query, and why. */

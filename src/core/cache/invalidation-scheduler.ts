@@ -9,7 +9,7 @@
  */
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
-import type { InvalidateEffect } from '../routing/effect.ts'
+import { widest, type RefetchType } from '../overlay/fact.ts'
 
 /** First pause before a failed or cancelled refetch is tried again, in ms; it doubles up to the longest. */
 const FIRST_RETRY_MS = 1_000
@@ -17,8 +17,6 @@ const LONGEST_RETRY_MS = 30_000
 
 /** Failures in a row, since the last event, after which it is left to the app: about two minutes of trying. */
 const MAX_RETRIES = 8
-
-export type RefetchType = InvalidateEffect['refetchType']
 
 /** What is known and planned for one query. */
 interface Schedule {
@@ -188,13 +186,4 @@ export function wouldFetch(query: Query, refetchType: RefetchType): boolean {
   const isStatic = (query as { isStatic?: () => boolean }).isStatic
   const isMeant = refetchType === 'all' || refetchType === (query.isActive() ? 'active' : 'inactive')
   return isMeant && !query.isDisabled() && isStatic?.call(query) !== true
-}
-
-const WIDTH = { none: 0, inactive: 1, active: 1, all: 2 } as const
-
-/** The refetch type that covers both. */
-export function widest(a: RefetchType | undefined, b: RefetchType): RefetchType {
-  if (a === undefined || a === b) return b
-  if (WIDTH[a] === WIDTH[b]) return 'all' // active and inactive
-  return WIDTH[a] > WIDTH[b] ? a : b
 }

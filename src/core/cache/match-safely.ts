@@ -1,4 +1,4 @@
-import type { Query, QueryFilters } from '@tanstack/query-core'
+import { matchQuery, type Query, type QueryFilters } from '@tanstack/query-core'
 import type { Effect } from '../routing/effect.ts'
 
 /**
@@ -10,8 +10,7 @@ export function matchSafely(
   match: (filters: QueryFilters) => Query[],
   onThrow?: (cause: unknown, query: Query) => void,
 ): Query[] {
-  if (effect.kind === 'setData') return match({ queryKey: effect.queryKey, exact: true })
-  const { predicate, ...filters } = effect.filters
+  const { predicate, ...filters } = filtersOf(effect)
   const queries = match(filters)
   if (predicate === undefined) return queries
   return queries.filter((query) => {
@@ -22,4 +21,12 @@ export function matchSafely(
       return effect.kind === 'invalidate'
     }
   })
+}
+
+/** Whether an effect concerns a query. */
+export const touches = (effect: Effect, query: Query): boolean =>
+  matchSafely(effect, (filters) => (matchQuery(filters, query) ? [query] : [])).length > 0
+
+function filtersOf(effect: Effect): QueryFilters {
+  return effect.kind === 'setData' ? { queryKey: effect.queryKey, exact: true } : effect.filters
 }

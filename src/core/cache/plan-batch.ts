@@ -1,14 +1,14 @@
 import type { Query, QueryFilters } from '@tanstack/query-core'
 import type { RealtimeError } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
+import { widest, type Fact, type RefetchType } from '../overlay/fact.ts'
 import type { Effect, PatchingEffect } from '../routing/effect.ts'
 import { effectFailed } from './effect-failed.ts'
-import { widest, type RefetchType } from './invalidation-scheduler.ts'
 import { matchSafely } from './match-safely.ts'
 
-/** An event with the effects that the table gave it. */
+/** An event with the effects that the table gave it. A local write is one without an event. */
 export interface RoutedEvent {
-  readonly event: RealtimeEvent
+  readonly event?: RealtimeEvent | undefined
   readonly effects: readonly Effect[]
   /** It was missed and came by replay: a query fetched meanwhile may hold it already. */
   readonly isReplay: boolean
@@ -16,37 +16,40 @@ export interface RoutedEvent {
 
 /** What one batch does to one query. */
 export interface Plan {
-  readonly effects: PatchingEffect[]
-  /** The event behind each effect. */
-  readonly sources: RoutedEvent[]
-  refetchType: RefetchType | undefined
+  readonly facts: PlannedFact[]
   isDropped: boolean
 }
 
+type PlannedFact = Omit<Fact, 'effects' | 'refetchType'> & {
+  readonly source: RoutedEvent
+  readonly effects: PatchingEffect[]
+  refetchType?: RefetchType | undefined
+}
+
+export interface PlanOptions {
+  match(filters: QueryFilters): Query[]
+  readonly tick: number
+  onError(error: RealtimeError): void
+}
+
 /** What a batch does, query by query, so that each is written once (L7). The order of effects is kept within a query. */
-export function planBatch(
-  batch: readonly RoutedEvent[],
-  match: (filters: QueryFilters) => Query[],
-  onError: (error: RealtimeError) => void,
-): Map<Query, Plan> {
+export function planBatch(batch: readonly RoutedEvent[], { match, tick, onError }: PlanOptions): Map<Query, Plan> {
   const plans = new Map<Query, Plan>()
-  for (const routed of batch) {
-    for (const effect of routed.effects) {
+  for (const source of batch) {
+    const { event, isReplay } = source
+    for (const effect of source.effects) {
       const onThrow = (cause: unknown, { queryKey }: Query) => {
-        onError(effectFailed({ cause, effect, event: routed.event, queryKey }))
+        onError(effectFailed({ cause, effect, event, queryKey }))
       }
       for (const query of matchSafely(effect, match, onThrow)) {
         let plan = plans.get(query)
-        if (plan === undefined) {
-          plan = { effects: [], sources: [], refetchType: undefined, isDropped: false }
-          plans.set(query, plan)
-        }
+        if (plan === undefined) plans.set(query, (plan = { facts: [], isDropped: false }))
         if (effect.kind === 'drop') plan.isDropped = true
-        else if (effect.kind === 'invalidate') plan.refetchType = widest(plan.refetchType, effect.refetchType)
-        else if (!plan.isDropped) {
-          plan.effects.push(effect)
-          plan.sources.push(routed)
-        }
+        if (plan.isDropped) continue
+        let fact = plan.facts.at(-1)
+        if (fact?.source !== source) plan.facts.push((fact = { source, event, isReplay, tick, effects: [] }))
+        if (effect.kind === 'invalidate') fact.refetchType = widest(fact.refetchType, effect.refetchType)
+        else if (effect.kind !== 'drop') fact.effects.push(effect)
       }
     }
   }

@@ -23,6 +23,14 @@ export type Resolved =
   | { readonly ok: true; readonly event: RealtimeEvent; readonly effects: readonly Effect[] }
   | { readonly ok: false; readonly error: RealtimeError }
 
+/** An event that has not come yet, made by `events.predict`, with what it will do. */
+export interface PredictedEvent {
+  readonly kind: 'predicted'
+  readonly type: string
+  readonly data: unknown
+  readonly effects: readonly Effect[]
+}
+
 /** Made by `defineEvents`. `TMap` maps each type of event to its data. */
 export interface EventTable<TMap extends object = Record<string, unknown>> {
   /** The types of event in the table, in order. */
@@ -30,6 +38,13 @@ export interface EventTable<TMap extends object = Record<string, unknown>> {
   has(type: string): boolean
   /** What an event does: its effects, or the reason why it is skipped. Pure, and never throws. */
   resolve(event: RealtimeEvent): Resolved
+  /**
+   * The event that a mutation will cause, for `optimistic` and `confirm`: the same row of the table applies it.
+   *
+   * @param data - what a handler gets: the schema is not asked
+   * @throws RealtimeError when the table has no such type, or what the handler throws
+   */
+  predict<TType extends keyof TMap & string>(type: TType, data: TMap[TType]): PredictedEvent
   /** @internal */
   readonly rules: ReadonlyMap<string, EventRule>
   /** Never there: it carries the types. */
@@ -150,6 +165,7 @@ function tableOf<TMap extends object>(rows: readonly (readonly [string, EventRul
     types: [...rules.keys()],
     has: (type) => rules.has(type),
     resolve: (event) => resolve(rules, event),
+    predict: (type, data) => predict(rules, type, data),
   }
 }
 
@@ -194,6 +210,15 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
   } catch (cause) {
     return fail('handler-failed', `made its handler throw: ${String(cause)}`, { cause })
   }
+}
+
+function predict(rules: ReadonlyMap<string, EventRule>, type: string, data: unknown): PredictedEvent {
+  const rule = rules.get(type)
+  if (!rule) {
+    throw new RealtimeError('usage', `predict: no event "${type}" in the table. It has: ${[...rules.keys()].join(', ')}.`)
+  }
+  const result = rule.handle(data, { type, data })
+  return { kind: 'predicted', type, data, effects: result === undefined ? [] : [result as Effect | Effect[]].flat() }
 }
 
 const KINDS: ReadonlySet<unknown> = new Set<Effect['kind']>([

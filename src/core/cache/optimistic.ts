@@ -1,0 +1,410 @@
+/**
+ * Mutations over the cache: begins, acks, rejects, and the echoes among the events, each put to the overlay and then
+ * shown. An ack only says where the mutation stands; what is confirmed comes with its echo or with a fetch, and takes
+ * its place in the same step.
+ */
+import { notifyManager, type Query, type QueryKey } from '@tanstack/query-core'
+import type { Clock } from '../clock.ts'
+import { RealtimeError } from '../errors.ts'
+import type { Positions } from '../overlay/fact.ts'
+import { includes } from '../overlay/entry.ts'
+import type { Operation } from '../overlay/operation.ts'
+import type { Overlay } from '../overlay/overlay.ts'
+import type { TemporaryIds } from '../overlay/temporary-ids.ts'
+import type { Effect } from '../routing/effect.ts'
+import type { Plan, RoutedEvent } from './plan-batch.ts'
+
+/** Gives what the cache shows below a mutation. */
+export type ReadBelow = (queryKey: QueryKey) => unknown
+
+/** A mutation as it begins. */
+export interface Beginning {
+  readonly mutationId: string
+  readonly scope?: string | undefined
+  /** @default whether it creates no row under its mutationId: a second one could stand beside the real row */
+  readonly isIdempotent: boolean | undefined
+  readonly settle: 'echo' | 'refetch'
+  /** The guess. Pure: it runs again when what it has read changes. */
+  guess(get: ReadBelow): readonly Effect[]
+}
+
+/** What the server has said of a mutation. */
+export interface Ack {
+  readonly positions?: Positions | undefined
+  /** The server's answer, in place of the guess. */
+  readonly effects?: readonly Effect[] | undefined
+}
+
+export interface OptimisticOptions {
+  overlay: Overlay<Query>
+  ids: TemporaryIds
+  clock: Clock
+  echoTimeoutMs: number
+  affected(effects: readonly Effect[]): Set<Query>
+  find(queryKey: QueryKey): Query | undefined
+  /** When the oldest fetch in flight of these queries began, in ticks. */
+  oldestFetch(queries: readonly Query[]): number
+  show(query: Query): void
+  invalidate(query: Query): void
+  onError(error: RealtimeError): void
+}
+
+/** What is kept of a mutation beside its place in the overlay. */
+interface Running {
+  readonly guess: Beginning['guess']
+  /** What the guess has read. */
+  reads: Set<Query>
+  /** Ends the wait for the echo. */
+  cancel: (() => void) | undefined
+}
+
+export class Optimistic {
+  readonly #options: OptimisticOptions
+  readonly #running = new Map<string, Running>()
+  readonly #listeners = new Set<(mutationId: string) => void>()
+  /** Wait for the next change of a fate, or of a stream's place. */
+  readonly #waiters = new Set<() => void>()
+
+  constructor(options: OptimisticOptions) {
+    this.#options = options
+  }
+
+  /** Calls back when a mutation's fate has become known by its echo, or nothing of it is left to be confirmed. */
+  subscribe(listener: (mutationId: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  /** Shows a mutation from now on. */
+  begin({ mutationId, scope, isIdempotent, settle, guess }: Beginning): void {
+    const { overlay } = this.#options
+    if (overlay.operations.has(mutationId)) return
+    const operation: Operation = {
+      mutationId,
+      scope,
+      isIdempotent: isIdempotent ?? true,
+      settle,
+      beganAt: overlay.nextTick(),
+      isSent: false,
+      effects: [],
+      confirmed: undefined,
+      isConfirmed: false,
+      fate: 'pending',
+      settledAt: Infinity,
+      acks: new Map(),
+      isOverdue: false,
+    }
+    overlay.operations.set(mutationId, operation)
+    this.#running.set(mutationId, { guess, reads: new Set(), cancel: undefined })
+    notifyManager.batch(() => {
+      this.#guess(operation)
+      operation.isIdempotent = isIdempotent ?? !operation.effects.some((effect) => isCreation(effect, mutationId))
+      this.#showAll(operation.effects)
+    })
+  }
+
+  /** The request of a mutation leaves: from now on a response may have what it does. */
+  sent(mutationId: string): void {
+    const operation = this.#options.overlay.operations.get(mutationId)
+    if (operation) operation.isSent = true
+  }
+
+  /** The server has carried it out. */
+  ack(mutationId: string, { positions, effects }: Ack): void {
+    const { overlay, ids, clock, echoTimeoutMs } = this.#options
+    const operation = overlay.operations.get(mutationId)
+    if (operation === undefined) return
+    const isNews = effects !== undefined && ids.learn(mutationId, operation.effects, effects)
+    notifyManager.batch(() => {
+      this.#acked(operation, positions)
+      if (effects) {
+        operation.confirmed = effects
+        operation.isConfirmed = true
+      }
+      const queries = this.#queriesOf(operation)
+      for (const query of queries) this.#cover(query)
+      if (operation.settle === 'refetch') this.#settleByFetch(operation, queries)
+      else this.#wait(operation, clock, echoTimeoutMs)
+      this.refresh(isNews)
+      this.#show(queries)
+    })
+    this.#forgetDone()
+  }
+
+  /** The server has refused it: its effect goes, and nothing else. */
+  reject(mutationId: string): void {
+    const { overlay, invalidate } = this.#options
+    const operation = overlay.operations.get(mutationId)
+    // What has come as an echo was carried out, whatever the answer says.
+    if (operation === undefined || operation.fate === 'acked') return
+    overlay.nextTick()
+    notifyManager.batch(() => {
+      const queries = this.#queriesOf(operation)
+      this.#forget(mutationId)
+      this.refresh()
+      this.#show(queries)
+      for (const query of queries) {
+        // The app wrote this query while the guess was in what it read: only the server knows what is left of it.
+        if (overlay.entries.get(query)?.tainted.delete(mutationId)) invalidate(query)
+        overlay.prune(query)
+      }
+    })
+  }
+
+  /** It was sent, and nobody knows what became of it. It stays in view until a fetch, or its echo, tells. */
+  unknown(mutationId: string): void {
+    const { overlay, invalidate } = this.#options
+    const operation = overlay.operations.get(mutationId)
+    if (operation?.fate !== 'pending') return
+    operation.fate = 'unknown'
+    operation.settledAt = overlay.nextTick()
+    for (const query of this.#queriesOf(operation)) invalidate(query)
+  }
+
+  /** It is sent once more: its fate is open again. */
+  retried(mutationId: string): void {
+    const operation = this.#options.overlay.operations.get(mutationId)
+    if (operation?.fate !== 'unknown') return
+    operation.fate = 'pending'
+    operation.settledAt = Infinity
+    this.#show(this.#queriesOf(operation))
+  }
+
+  /** Looks for echoes in a batch that is in the cache, and shows what it changes of the queries under mutations. */
+  received(batch: readonly RoutedEvent[], plans: ReadonlyMap<Query, Plan>): void {
+    const { overlay, ids } = this.#options
+    this.#wake()
+    if (overlay.operations.size === 0) return
+    const echoed = new Set<Operation>()
+    let isNews = false
+    for (const { event, effects } of batch) {
+      const operation = event?.mutationId === undefined ? undefined : overlay.operations.get(event.mutationId)
+      if (operation === undefined || event === undefined) continue
+      const { topic, position } = event
+      this.#acked(operation, topic !== undefined && position ? new Map([[topic, position]]) : undefined)
+      if (ids.learn(operation.mutationId, operation.effects, effects)) isNews = true
+      // Until it is in the base of a query, what the event says is a better guess than ours.
+      if (!operation.isConfirmed) operation.confirmed = [...(operation.confirmed ?? []), ...effects]
+      echoed.add(operation)
+    }
+    for (const operation of echoed) this.#echoed(operation, plans)
+    this.refresh(isNews)
+    for (const operation of overlay.operations.values()) this.#show(this.#queriesOf(operation))
+    this.#forgetDone()
+    for (const { mutationId } of echoed) this.#tell(mutationId)
+  }
+
+  /** A query is new, or has new data of its own: mutations are shown over it. */
+  cover(query: Query): void {
+    if (this.#cover(query)) this.#options.show(query)
+  }
+
+  /** The app has written a query itself: that is its base now. What is pending is shown over it. */
+  writtenByApp(query: Query): void {
+    const { overlay, show } = this.#options
+    const entry = overlay.entries.get(query)
+    if (entry === undefined) return this.cover(query)
+    entry.base = query.state.data
+    for (const { operation } of overlay.layers(query)) entry.tainted.add(operation.mutationId)
+    show(query)
+  }
+
+  /** Runs the guesses again that have read what has changed, and lets go of what is confirmed everywhere. */
+  refresh(isAll = false): void {
+    const { overlay } = this.#options
+    for (const operation of overlay.operations.values()) {
+      const running = this.#running.get(operation.mutationId)
+      if (operation.fate !== 'pending' || !running || (running.reads.size === 0 && !isAll)) continue
+      const before = operation.effects
+      this.#guess(operation)
+      this.#showAll([...before, ...operation.effects])
+    }
+  }
+
+  /** The stream of a topic has moved without an event, or was broken. */
+  moved(): void {
+    this.#wake()
+    if (this.#options.overlay.operations.size === 0) return
+    this.refresh()
+    for (const operation of this.#options.overlay.operations.values()) this.#show(this.#queriesOf(operation))
+    this.#forgetDone()
+  }
+
+  /** Whether a mutation is not in the data of a query on screen yet. */
+  has(mutationId: string): boolean {
+    const { overlay } = this.#options
+    const operation = overlay.operations.get(mutationId)
+    return operation !== undefined && this.#isOpen(operation)
+  }
+
+  /** Resolves at the next change of a mutation's fate, or of a stream's place. */
+  whenChanged(): { promise: Promise<void>; cancel(): void } {
+    let waiter = (): void => undefined
+    const promise = new Promise<void>((resolve) => {
+      waiter = resolve
+    })
+    this.#waiters.add(waiter)
+    return { promise, cancel: () => this.#waiters.delete(waiter) }
+  }
+
+  /** A fetch has ended: what it has confirmed everywhere is forgotten. */
+  fetched(): void {
+    if (this.#options.overlay.operations.size === 0) return
+    this.refresh()
+    this.#forgetDone()
+  }
+
+  /** No timer is left. Mutations stay: their requests are on their way. */
+  stop(): void {
+    for (const running of this.#running.values()) {
+      running.cancel?.()
+      running.cancel = undefined
+    }
+  }
+
+  /** Forgets every mutation, without showing it. */
+  clear(): void {
+    this.stop()
+    this.#running.clear()
+    this.#options.overlay.clear()
+  }
+
+  #guess(operation: Operation): void {
+    const { overlay, find, onError } = this.#options
+    const running = this.#running.get(operation.mutationId)
+    if (running === undefined) return
+    const reads = new Set<Query>()
+    try {
+      operation.effects = running.guess((queryKey) => {
+        const query = find(queryKey)
+        if (query === undefined) return undefined
+        reads.add(query)
+        return overlay.entries.has(query) ? overlay.view(query, operation) : query.state.data
+      })
+    } catch (cause) {
+      const message = 'optimistic threw. What the mutation shows stays as it was. Make it total: get may give undefined.'
+      onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId: operation.mutationId } }))
+    }
+    running.reads = reads
+    for (const query of this.#options.affected(operation.effects)) this.#cover(query)
+  }
+
+  /** Gives a query an entry when a mutation touches it. False: none does. */
+  #cover(query: Query): boolean {
+    const { overlay } = this.#options
+    if (overlay.entries.has(query)) return true
+    const isTouched = [...overlay.operations.values()].some(
+      (operation) => overlay.effectsOn(operation, query).length > 0,
+    )
+    if (isTouched) overlay.entryOf(query, query.state.data)
+    return isTouched
+  }
+
+  #acked(operation: Operation, positions: Positions | undefined): void {
+    const { overlay } = this.#options
+    for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
+    this.#wake()
+    if (operation.fate === 'acked') return
+    operation.fate = 'acked'
+    operation.settledAt = Math.min(operation.settledAt, overlay.nextTick())
+  }
+
+  /** What the echo brings takes the place of the guess; where it brings nothing, a fetch will. */
+  #echoed(operation: Operation, plans: ReadonlyMap<Query, Plan>): void {
+    const { overlay, invalidate } = this.#options
+    const { mutationId } = operation
+    for (const query of this.#queriesOf(operation)) {
+      const entry = overlay.entries.get(query)
+      if (entry?.base === undefined || entry.echoed.has(mutationId)) continue
+      const facts = plans.get(query)?.facts.filter(({ event }) => event?.mutationId === mutationId) ?? []
+      if (facts.some(({ effects }) => effects.length > 0)) entry.echoed.add(mutationId)
+      else if (facts.length === 0 && overlay.effectsOn(operation, query).length > 0) {
+        overlay.keepUntilFetched(query, operation)
+        invalidate(query)
+      }
+    }
+  }
+
+  #settleByFetch(operation: Operation, queries: ReadonlySet<Query>): void {
+    for (const query of queries) {
+      this.#options.overlay.keepUntilFetched(query, operation)
+      this.#options.invalidate(query)
+    }
+  }
+
+  /** Waits for the echo, and fetches what it has not brought in time. */
+  #wait(operation: Operation, clock: Clock, timeoutMs: number): void {
+    const running = this.#running.get(operation.mutationId)
+    if (running === undefined || running.cancel) return
+    running.cancel = clock.after(timeoutMs, () => {
+      const { overlay } = this.#options
+      operation.isOverdue = true
+      for (const query of this.#queriesOf(operation)) {
+        const entry = overlay.entries.get(query)
+        if (entry && !includes(entry, operation, overlay.log)) this.#settleByFetch(operation, new Set([query]))
+      }
+      this.#forgetDone()
+    })
+  }
+
+  #forgetDone(): void {
+    const { overlay, oldestFetch } = this.#options
+    for (const operation of [...overlay.operations.values()]) {
+      if (operation.fate === 'pending') continue
+      const queries = [...this.#queriesOf(operation)]
+      if (!overlay.isDone(operation, queries, oldestFetch(queries))) {
+        if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
+        continue
+      }
+      this.#forget(operation.mutationId)
+      for (const query of queries) overlay.prune(query)
+      this.#tell(operation.mutationId)
+    }
+  }
+
+  #isOpen(operation: Operation): boolean {
+    const { overlay } = this.#options
+    return [...this.#queriesOf(operation)].some((query) => {
+      const entry = overlay.entries.get(query)
+      return query.isActive() && entry?.base !== undefined && !includes(entry, operation, overlay.log)
+    })
+  }
+
+  #wake(): void {
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
+    for (const wake of waiters) wake()
+  }
+
+  #forget(mutationId: string): void {
+    this.#running.get(mutationId)?.cancel?.()
+    this.#running.delete(mutationId)
+    this.#options.overlay.operations.delete(mutationId)
+    this.#wake()
+    for (const { kept, echoed } of this.#options.overlay.entries.values()) {
+      kept.delete(mutationId)
+      echoed.delete(mutationId)
+    }
+  }
+
+  #queriesOf({ effects, confirmed = [] }: Operation): Set<Query> {
+    return this.#options.affected([...effects, ...confirmed])
+  }
+
+  #showAll(effects: readonly Effect[]): void {
+    this.#show(this.#options.affected(effects))
+  }
+
+  #show(queries: ReadonlySet<Query>): void {
+    for (const query of queries) this.#options.show(query)
+  }
+
+  #tell(mutationId: string): void {
+    for (const listener of [...this.#listeners]) listener(mutationId)
+  }
+}
+
+const isCreation = (effect: Effect, mutationId: string): boolean =>
+  effect.kind === 'upsert' && effect.itemId === mutationId

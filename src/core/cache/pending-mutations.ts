@@ -1,0 +1,430 @@
+/**
+ * The app's mutations that are not confirmed yet: those made with `realtimeMutationOptions`, as TanStack runs them.
+ * Each has one mutationId from its beginning to its end, over retries and reloads; the server knows by it that it has
+ * seen the mutation before.
+ */
+import {
+  MutationObserver,
+  partialMatchKey,
+  type Mutation,
+  type MutationCacheNotifyEvent,
+  type MutationKey,
+  type MutationOptions,
+  type QueryClient,
+  type QueryKey,
+} from '@tanstack/query-core'
+import { RealtimeError } from '../errors.ts'
+import type { Positions } from '../overlay/fact.ts'
+import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
+import type { Effect, ItemId } from '../routing/effect.ts'
+import type { Optimistic, ReadBelow } from './optimistic.ts'
+import { positionsOf, type PositionSource } from './position-source.ts'
+
+/**
+ * - `queued`: it waits for the network, for its scope, or for a mutation that it depends on;
+ * - `saving`: its request is under way;
+ * - `confirming`: carried out; its event, or a fetch, has not brought it to every query on screen yet;
+ * - `failed`: refused. What it showed is gone;
+ * - `unknown`: nobody knows what became of it. What it shows stays until a fetch tells.
+ */
+export type PendingStatus = 'queued' | 'saving' | 'confirming' | 'failed' | 'unknown'
+
+/** A mutation that is not confirmed, or was refused and is not dealt with yet. */
+export interface PendingMutation {
+  readonly mutationId: string
+  readonly status: PendingStatus
+  readonly variables: unknown
+  readonly mutationKey: MutationKey | undefined
+  /** Why it failed, or why its fate is not known. */
+  readonly error: unknown
+  /** When `mutate` was called, in epoch ms. */
+  readonly submittedAt: number
+  /** The rows that it changes, by their ids. */
+  readonly itemIds: readonly ItemId[]
+  /** Sends it again: a refused one as a new mutation, one whose fate is unknown under its own mutationId. */
+  retry(): void
+  /** Gives it up: what it shows goes. One under way is aborted, if its `mutationFn` listens to the signal. */
+  discard(): void
+}
+
+/** What `mutationFn` gets beside the variables. */
+export interface RunContext {
+  readonly mutationId: string
+  readonly signal: AbortSignal
+  received<TSource extends PositionSource>(source: TSource): TSource
+}
+
+/** What a realtime mutation consists of; the key under which its options carry it. */
+export interface MutationSpec {
+  run(variables: unknown, context: RunContext): Promise<unknown>
+  guess(variables: unknown, context: { mutationId: string; get: ReadBelow }): readonly Effect[]
+  confirm(result: unknown, variables: unknown, mutationId: string): readonly Effect[] | undefined
+  isUnknown(error: unknown): boolean
+  readonly settle: 'echo' | 'refetch' | undefined
+  readonly isIdempotent: boolean | undefined
+}
+
+export const REALTIME = Symbol.for('realtime-query-bridge.mutation')
+
+/** Options of a mutation that carry its spec. The symbol is enumerable: TanStack copies options by spreading them. */
+export type OptionsWithSpec = MutationOptions<any, any, any, any> & {
+  readonly [REALTIME]?: { readonly spec: MutationSpec; readonly owner: unknown }
+}
+
+/** Refused mutations that the app has not dealt with. At the limit the oldest is forgotten. */
+const MAX_FAILED = 100
+
+interface RunningMutation {
+  readonly mutationId: string
+  readonly spec: MutationSpec
+  readonly variables: unknown
+  readonly submittedAt: number
+  readonly controller: AbortController
+  mutation: Mutation<any, any, any, any> | undefined
+  /** An execution of TanStack's has it. One that was restored is not executed yet. */
+  isBound: boolean
+  /** It waits for a mutation that makes what it mentions. */
+  isWaiting: boolean
+  /** Its event has come: it was carried out, whatever the response says. */
+  isEchoed: boolean
+  fate: 'open' | 'acked' | 'failed' | 'unknown' | 'done'
+  error: unknown
+  itemIds: readonly ItemId[]
+  keys: readonly QueryKey[]
+  settled: { readonly promise: Promise<void>; readonly resolve: () => void }
+}
+
+export interface PendingMutationsOptions {
+  queryClient: QueryClient
+  optimistic: Optimistic
+  ids: TemporaryIds
+  /** Tells the mutations of one bridge from those of another over the same client. */
+  owner: unknown
+  now(): number
+  createId(): string
+  /** What brings the confirmed data, when a mutation does not say. */
+  settle(): 'echo' | 'refetch'
+  onError(error: RealtimeError): void
+}
+
+export class PendingMutations {
+  readonly #options: PendingMutationsOptions
+  readonly #byId = new Map<string, RunningMutation>()
+  /** By the context object that TanStack passes to `onMutate` and to every attempt of one execution. */
+  readonly #byContext = new WeakMap<object, RunningMutation>()
+  readonly #byMutation = new WeakMap<object, RunningMutation>()
+  /** Sent again under their own ids, by their variables. */
+  readonly #again = new Map<unknown, RunningMutation>()
+  readonly #listeners = new Set<() => void>()
+  #snapshots = new Map<string, readonly PendingMutation[]>()
+  #detach: (() => void) | undefined
+
+  constructor(options: PendingMutationsOptions) {
+    this.#options = options
+    options.optimistic.subscribe((mutationId) => {
+      this.#confirmed(mutationId)
+    })
+  }
+
+  /** Follows the mutation cache. Mutations that were restored from a dehydrated state are shown at once. */
+  start(): void {
+    const cache = this.#options.queryClient.getMutationCache()
+    for (const mutation of cache.getAll()) this.#restored(mutation)
+    this.#detach = cache.subscribe((event) => {
+      this.#onCacheEvent(event)
+    })
+  }
+
+  stop(): void {
+    this.#detach?.()
+    this.#detach = undefined
+  }
+
+  /** Forgets everything; requests under way are aborted. */
+  clear(): void {
+    for (const { controller, settled } of this.#byId.values()) {
+      controller.abort()
+      settled.resolve()
+    }
+    this.#byId.clear()
+    this.#options.ids.clear()
+    this.#changed()
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  /** What is not confirmed, oldest first; with a key, what touches queries under it. The same list until it changes. */
+  list(queryKey: QueryKey = []): readonly PendingMutation[] {
+    const name = JSON.stringify(queryKey)
+    let list = this.#snapshots.get(name)
+    if (list === undefined) {
+      const matching = [...this.#byId.values()].filter(({ keys }) => {
+        return queryKey.length === 0 || keys.some((key) => partialMatchKey(key, queryKey) || partialMatchKey(queryKey, key))
+      })
+      list = matching.map((running) => this.#describe(running))
+      this.#snapshots.set(name, list)
+    }
+    return list
+  }
+
+  /** `mutate` was called: the mutation is shown. */
+  begin(spec: MutationSpec, variables: unknown, context: object): string {
+    const mutations = this.#options.queryClient.getMutationCache().getAll()
+    const mutation = mutations
+      .filter(({ state }) => state.status === 'pending' && Object.is(state.variables, variables))
+      .find((mutation) => !this.#byMutation.has(mutation))
+    return this.#begin(spec, { variables, context, mutation }).mutationId
+  }
+
+  /** One attempt of the request. */
+  async run(spec: MutationSpec, variables: unknown, context: object): Promise<unknown> {
+    const { optimistic, ids } = this.#options
+    const running = this.#running(spec, variables, context)
+    const { mutationId, controller } = running
+    optimistic.retried(mutationId)
+    if (running.fate === 'unknown') running.fate = 'open'
+    await this.#waitForOthers(running)
+    controller.signal.throwIfAborted()
+    const known = ids.rewrite(variables)
+    let positions: Positions | undefined
+    optimistic.sent(mutationId)
+    const received = <TSource extends PositionSource>(source: TSource): TSource => {
+      positions = positionsOf(source)
+      return source
+    }
+    // Not `this`: what the app destructures must work.
+    const result = await spec.run(known, { ...context, mutationId, signal: controller.signal, received })
+    running.fate = 'acked'
+    optimistic.ack(mutationId, { positions, effects: this.#confirm(running, result, known) })
+    this.#settle(running)
+    return result
+  }
+
+  /** Every attempt has failed. */
+  failed(spec: MutationSpec, { error, variables, context }: { error: unknown; variables: unknown; context: object }): void {
+    const { optimistic } = this.#options
+    const running = this.#running(spec, variables, context)
+    running.error = error
+    if (running.fate === 'done' || running.fate === 'acked') return
+    if (running.isEchoed) running.fate = 'acked'
+    else if (!running.controller.signal.aborted && spec.isUnknown(error)) {
+      running.fate = 'unknown'
+      optimistic.unknown(running.mutationId)
+    } else {
+      optimistic.reject(running.mutationId)
+      if (running.controller.signal.aborted) this.#byId.delete(running.mutationId)
+      else running.fate = 'failed'
+    }
+    this.#settle(running)
+    this.#bound()
+  }
+
+  #begin(
+    spec: MutationSpec,
+    from: { variables: unknown; context?: object; mutation?: Mutation<any, any, any, any> | undefined; mutationId?: string },
+  ): RunningMutation {
+    const { optimistic, ids, now, createId, settle } = this.#options
+    const { variables, context, mutation } = from
+    const again = this.#again.get(variables)
+    this.#again.delete(variables)
+    const mutationId = from.mutationId ?? again?.mutationId ?? createId()
+    const { promise, resolve } = withResolvers()
+    const running: RunningMutation = {
+      mutationId,
+      spec,
+      variables,
+      submittedAt: mutation?.state.submittedAt || now(),
+      controller: new AbortController(),
+      mutation,
+      isBound: context !== undefined,
+      isWaiting: false,
+      isEchoed: false,
+      fate: 'open',
+      error: undefined,
+      itemIds: again?.itemIds ?? [],
+      keys: again?.keys ?? [],
+      settled: { promise, resolve },
+    }
+    this.#byId.set(mutationId, running)
+    if (context) this.#byContext.set(context, running)
+    if (mutation) this.#byMutation.set(mutation, running)
+    optimistic.begin({
+      mutationId,
+      scope: mutation?.options.scope?.id,
+      isIdempotent: spec.isIdempotent,
+      settle: spec.settle ?? settle(),
+      guess: (get) => {
+        const effects = spec.guess(ids.rewrite(variables), { mutationId, get })
+        running.itemIds = [...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : [])))]
+        running.keys = effects.map((effect) =>
+          effect.kind === 'setData' ? effect.queryKey : ((effect.filters.queryKey ?? []) as QueryKey),
+        )
+        return effects
+      },
+    })
+    this.#changed()
+    return running
+  }
+
+  /** The mutation of an attempt. One that was restored has never been through `onMutate`. */
+  #running(spec: MutationSpec, variables: unknown, context: object): RunningMutation {
+    let running = this.#byContext.get(context)
+    if (running === undefined) {
+      const restored = [...this.#byId.values()].find(
+        (known) => !known.isBound && Object.is(known.variables, variables),
+      )
+      running = restored ?? this.#begin(spec, { variables, context })
+      running.isBound = true
+      this.#byContext.set(context, running)
+    }
+    return running
+  }
+
+  /** A mutation from a dehydrated state: it is shown before it runs, and under its own id. */
+  #restored(mutation: Mutation<any, any, any, any>): void {
+    const own = (mutation.options as OptionsWithSpec)[REALTIME]
+    const { status, variables, context } = mutation.state
+    if (own === undefined || own.owner !== this.#options.owner || status !== 'pending' || this.#byMutation.has(mutation)) return
+    const { mutationId } = (context ?? {}) as { mutationId?: unknown }
+    const isKnown = typeof mutationId === 'string'
+    if (isKnown && this.#byId.has(mutationId)) return
+    this.#begin(own.spec, { variables, mutation, ...(isKnown && { mutationId }) })
+  }
+
+  #onCacheEvent(event: MutationCacheNotifyEvent): void {
+    const { mutation } = event
+    if (mutation === undefined) return
+    if (event.type === 'added') this.#restored(mutation)
+    const running = this.#byMutation.get(mutation)
+    if (running === undefined) return
+    if (event.type === 'removed' && mutation.state.status === 'pending' && mutation.state.isPaused) {
+      // It will never run.
+      this.#byId.delete(running.mutationId)
+      this.#options.optimistic.reject(running.mutationId)
+      this.#settle(running)
+    } else if (event.type === 'updated') this.#changed()
+  }
+
+  /** What the server has said, as effects. When `confirm` fails, the guess stays until the echo or a fetch. */
+  #confirm({ spec, mutationId }: RunningMutation, result: unknown, variables: unknown): readonly Effect[] | undefined {
+    try {
+      return spec.confirm(result, variables, mutationId)
+    } catch (cause) {
+      const message = 'confirm threw. The mutation counts as carried out; what it shows stays until the server tells.'
+      this.#options.onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId } }))
+      return undefined
+    }
+  }
+
+  /** A mutation that mentions what another one creates is sent after it, with the real id. */
+  async #waitForOthers(running: RunningMutation): Promise<void> {
+    const others: RunningMutation[] = []
+    mentions(running.variables, (text) => {
+      const other = this.#byId.get(text)
+      if (other && other !== running && other.fate !== 'done') others.push(other)
+      return false
+    })
+    for (const other of others) {
+      running.isWaiting = other.fate === 'open'
+      this.#changed()
+      await other.settled.promise
+      running.isWaiting = false
+      if (other.fate !== 'failed') continue
+      const message = 'A mutation that this one depends on was refused, so this one was not sent. Retry that one first.'
+      throw new RealtimeError('dependency-failed', message, { cause: other.error, details: { mutationId: other.mutationId } })
+    }
+  }
+
+  /** Its echo has come, or nothing of it is left to be confirmed. */
+  #confirmed(mutationId: string): void {
+    const running = this.#byId.get(mutationId)
+    if (running === undefined) return
+    if (running.fate === 'open') {
+      running.isEchoed = true
+      // The echo was faster than the response; those that wait for its row know the real id now.
+      running.settled.resolve()
+    } else if (running.fate !== 'failed' && !this.#options.optimistic.has(mutationId)) {
+      running.fate = 'done'
+      this.#byId.delete(mutationId)
+    }
+    this.#changed()
+  }
+
+  #settle(running: RunningMutation): void {
+    running.settled.resolve()
+    if (running.fate !== 'open' && running.fate !== 'failed' && !this.#options.optimistic.has(running.mutationId)) {
+      running.fate = 'done'
+      this.#byId.delete(running.mutationId)
+    }
+    this.#changed()
+  }
+
+  #bound(): void {
+    const failed = [...this.#byId.values()].filter(({ fate }) => fate === 'failed')
+    for (const { mutationId } of failed.slice(0, -MAX_FAILED)) this.#byId.delete(mutationId)
+  }
+
+  #describe(running: RunningMutation): PendingMutation {
+    const { mutationId, mutation, variables, error, submittedAt, itemIds } = running
+    return {
+      mutationId,
+      status: statusOf(running),
+      variables,
+      mutationKey: mutation?.options.mutationKey,
+      error: error ?? null,
+      submittedAt,
+      itemIds,
+      retry: () => {
+        this.#retry(running)
+      },
+      discard: () => {
+        this.#discard(running)
+      },
+    }
+  }
+
+  #retry(running: RunningMutation): void {
+    const { fate, mutation, variables, mutationId } = running
+    if ((fate !== 'failed' && fate !== 'unknown') || mutation === undefined) return
+    this.#byId.delete(mutationId)
+    if (fate === 'unknown') this.#again.set(variables, running)
+    const observer = new MutationObserver(this.#options.queryClient, mutation.options as MutationOptions<any, any, any, any>)
+    // Its failure is told by the list, and by the callbacks of its options.
+    observer.mutate(variables).catch(() => undefined)
+  }
+
+  #discard(running: RunningMutation): void {
+    const { mutationId, mutation, controller } = running
+    controller.abort()
+    this.#options.optimistic.reject(mutationId)
+    if (mutation?.state.isPaused || running.fate !== 'open') {
+      this.#byId.delete(mutationId)
+      if (mutation) this.#options.queryClient.getMutationCache().remove(mutation)
+    }
+    this.#settle(running)
+  }
+
+  #changed(): void {
+    this.#snapshots = new Map()
+    for (const listener of [...this.#listeners]) listener()
+  }
+}
+
+function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
+  if (fate === 'failed' || fate === 'unknown') return fate
+  if (fate !== 'open') return 'confirming'
+  return isWaiting || mutation?.state.isPaused === true ? 'queued' : 'saving'
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}

@@ -1,0 +1,160 @@
+/**
+ * What is known of one query: its last confirmed data (`base`), where in the stream that stands, and what has to come
+ * before it can be trusted again.
+ *
+ * A base with positions is *live* while every event since is applied to it. One that has missed something (an event
+ * that only says "out of date", a reset, an updater that failed) is *frozen*: it stays exactly what the server was at
+ * its positions, later events are kept beside it as `facts` and shown over it, and a fetch is wanted. Without positions
+ * nothing can be proven: the base takes every event as it comes.
+ */
+import type { Position } from '../event.ts'
+import type { PatchingEffect } from '../routing/effect.ts'
+import { hasReached, type Fact, type Positions } from './fact.ts'
+import type { Operation } from './operation.ts'
+import type { StreamLog } from './stream-log.ts'
+
+/** A response must have come this far to be taken. */
+interface Need {
+  readonly position: Position
+  /** When it was needed, in ticks: what tells for a response without positions. */
+  readonly tick: number
+}
+
+export interface Entry {
+  base: unknown
+  /** Of the base, by topic. While it is live, the stream's own position is what counts. */
+  positions: Map<string, Position>
+  isFrozen: boolean
+  /** What has arrived since it was frozen, in order. */
+  facts: Fact[]
+  need: Map<string, Need>
+  /** When the fetch that made the base began, in ticks. */
+  readAt: number
+  /** Operations that only a fetch takes out of the view: no event has brought what they did to this query. */
+  readonly kept: Set<string>
+  /** Operations whose echo has changed this base. */
+  readonly echoed: Set<string>
+  /** Operations that were pending when the app wrote this query: their guess may be in what it wrote. */
+  readonly tainted: Set<string>
+}
+
+export const newEntry = (base: unknown): Entry => ({
+  base,
+  positions: new Map(),
+  isFrozen: false,
+  facts: [],
+  need: new Map(),
+  readAt: -1,
+  kept: new Set(),
+  echoed: new Set(),
+  tainted: new Set(),
+})
+
+/** How far the base of an entry is in a topic: by the stream while it is live. */
+export function positionIn(
+  { positions, isFrozen }: Entry,
+  topic: string,
+  log: StreamLog,
+): Position | undefined {
+  const own = positions.get(topic)
+  const stream = log.position(topic)
+  if (own === undefined || isFrozen || stream === undefined) return own
+  return hasReached(own, stream) === false ? stream : own
+}
+
+/** The base has missed something: from now on it is left as it is, until a fetch brings a better one. */
+export function freeze(entry: Entry, log: StreamLog): void {
+  if (entry.isFrozen) return
+  for (const topic of entry.positions.keys()) {
+    const position = positionIn(entry, topic, log)
+    if (position) entry.positions.set(topic, position)
+  }
+  entry.isFrozen = true
+}
+
+/** A response from before `position` is of no use. */
+export function demand(entry: Entry, topic: string, need: Need): void {
+  const known = entry.need.get(topic)
+  if (known && hasReached(known.position, need.position)) return
+  entry.need.set(topic, need)
+}
+
+/** Whether the base has the operation in it, so that showing it on top would be once too often. */
+export function includes(entry: Entry, operation: Operation, log: StreamLog): boolean {
+  const { mutationId, fate, acks, settledAt } = operation
+  if (fate === 'pending' || entry.kept.has(mutationId)) return false
+  let isProven = false
+  for (const [topic, position] of acks) {
+    const at = positionIn(entry, topic, log)
+    // Positions always beat clocks: a response that began later may come from a replica that lags behind.
+    const reached = hasReached(at, position)
+    if (reached === false) return false
+    isProven ||= reached === true
+  }
+  if (isProven || entry.echoed.has(mutationId)) return true
+  const waitsForEcho = entry.positions.size > 0 && operation.settle === 'echo' && fate === 'acked'
+  if (waitsForEcho && acks.size === 0 && !operation.isOverdue) return false
+  return entry.readAt > settledAt
+}
+
+/** Whether a response that began at `startedAt` and stands at `positions` has what an acked operation did. */
+export function answers(
+  { fate, acks, settledAt }: Operation,
+  positions: Positions | undefined,
+  startedAt: number,
+): boolean {
+  if (fate === 'pending') return false
+  const reached = [...acks].map(([topic, position]) => hasReached(positions?.get(topic), position))
+  return !reached.includes(false) && (reached.includes(true) || startedAt > settledAt)
+}
+
+/** An operation with what it does to one query. */
+export interface Layer {
+  readonly operation: Operation
+  readonly effects: readonly PatchingEffect[]
+}
+
+/**
+ * What stands over the base, in the order in which the server has done it as far as that is known: facts, and
+ * confirmed operations that are not in the base yet, by position; guesses last, save those that their scope puts
+ * before a confirmed one. (R3 of the engine's rules.)
+ */
+export function layersOver(entry: Entry, operations: readonly Layer[]): PatchingEffect[] {
+  const placed: { fact?: Fact; layer?: Layer; effects: readonly PatchingEffect[] }[] = []
+  // What has arrived since a guess that must not be applied twice may hold it already: it waits for the fetch.
+  const heldFrom = Math.min(
+    ...operations
+      .filter(({ operation: { isIdempotent, fate } }) => !isIdempotent && fate !== 'acked')
+      .map(({ operation }) => operation.beganAt),
+  )
+  for (const fact of entry.facts) if (fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
+
+  const isAfter = (item: (typeof placed)[number], acks: ReadonlyMap<string, Position>) => {
+    const { topic, position } = item.fact?.event ?? {}
+    const own = item.layer?.operation.acks ?? (topic && position ? new Map([[topic, position]]) : new Map())
+    return [...acks].some(([topic, ack]) => hasReached(ack, own.get(topic) ?? ack) === false)
+  }
+  // Its echo stands among the facts: that is the operation itself.
+  const echoes = new Set(placed.map(({ fact }) => fact?.event?.mutationId))
+  const layers = operations.filter(({ operation }) => !echoes.has(operation.mutationId))
+  for (const layer of layers) {
+    const { acks } = layer.operation
+    if (acks.size === 0) continue
+    const at = placed.findIndex((item) => isAfter(item, acks))
+    placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
+  }
+  layers.forEach((layer, index) => {
+    const { acks, scope } = layer.operation
+    if (acks.size > 0) return
+    const later = layers.slice(index + 1).map(({ operation }) => operation)
+    const at = placed.findIndex(
+      (item) =>
+        scope !== undefined &&
+        item.layer?.operation.scope === scope &&
+        item.layer.operation.acks.size > 0 &&
+        later.includes(item.layer.operation),
+    )
+    placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
+  })
+  return placed.flatMap(({ effects }) => effects)
+}

@@ -1,0 +1,401 @@
+/**
+ * The view is rebase(base, pending) (L3). For each query that has positions, or a mutation over it, this holds the
+ * confirmed base; over it lie the operations that are not in it yet. Pure: it reads no clock, writes no cache, and
+ * knows a query only as a key with options.
+ *
+ *   facts (events) ──apply──▶ base, or, while it is frozen, beside it
+ *   response ───────respond─▶ base, brought up to date with what it has missed; or refused
+ *   operations ─────────────▶ view = base ⊕ facts ⊕ operations not included
+ *
+ * The rules and their reasons: ARCHITECTURE.md, "The overlay".
+ */
+import type { Position } from '../event.ts'
+import type { Effect, PatchingEffect } from '../routing/effect.ts'
+import {
+  answers,
+  demand,
+  freeze,
+  includes,
+  layersOver,
+  newEntry,
+  positionIn,
+  type Entry,
+  type Layer,
+} from './entry.ts'
+import { hasReached, isContained, isRepeatable, widest, type Fact, type Positions, type RefetchType } from './fact.ts'
+import { foldEffects, type FoldProblem } from './fold-effects.ts'
+import type { EffectContext } from './list-upsert.ts'
+import type { Operation } from './operation.ts'
+import { appendPage } from './pages.ts'
+import { StreamLog } from './stream-log.ts'
+
+export interface OverlayOptions<TQuery> {
+  /** Whether an effect concerns a query. */
+  touches(effect: Effect, query: TQuery): boolean
+  /** Facts kept per frozen query, and events per topic. */
+  readonly maxFacts: number
+}
+
+/** What came back from the server for a query. */
+export interface Response {
+  readonly data: unknown
+  /** Where the server stood when it was read, as far as it says. */
+  readonly positions: Positions | undefined
+  /** When its fetch began, in ticks. */
+  readonly startedAt: number
+  /** One more page of an infinite query, at this end. The other pages are not read again. */
+  readonly page: 'forward' | 'backward' | undefined
+  /** What has arrived since its fetch began. */
+  readonly arrived: readonly Fact[]
+}
+
+export interface Outcome {
+  /** The response is older than what is known: it changes nothing, and the query is fetched again. */
+  readonly isRefused: boolean
+  /** What has to be fetched, because the base does not have all that is known. */
+  readonly refetchType: RefetchType | undefined
+  readonly problems: readonly FoldProblem[]
+  /** What `problems` count in. */
+  readonly effects: readonly PatchingEffect[]
+}
+
+const NOTHING: Outcome = { isRefused: false, refetchType: undefined, problems: [], effects: [] }
+
+export class Overlay<TQuery extends EffectContext> {
+  readonly log: StreamLog
+  readonly entries = new Map<TQuery, Entry>()
+  /** In the order in which they began. */
+  readonly operations = new Map<string, Operation>()
+  readonly #options: OverlayOptions<TQuery>
+  /** What an operation does to a query, by its list of effects. */
+  readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
+  #tick = 0
+
+  constructor(options: OverlayOptions<TQuery>) {
+    this.#options = options
+    this.log = new StreamLog(options.maxFacts)
+  }
+
+  /** Counts what happens: of two moments the later has the higher tick. */
+  get tick(): number {
+    return this.#tick
+  }
+
+  nextTick(): number {
+    return ++this.#tick
+  }
+
+  /** The entry of a query, made on first use from the data that it has. */
+  entryOf(query: TQuery, data: unknown): Entry {
+    let entry = this.entries.get(query)
+    if (entry === undefined) this.entries.set(query, (entry = newEntry(data)))
+    return entry
+  }
+
+  /** Forgets entries that prove nothing and cover nothing: their base is what the cache shows. */
+  prune(query: TQuery): void {
+    if (this.entries.get(query)?.positions.size !== 0) return
+    for (const operation of this.operations.values()) {
+      // One that is in the base already would be shown twice without the entry.
+      if (this.effectsOn(operation, query).length > 0) return
+    }
+    this.entries.delete(query)
+  }
+
+  /** What an operation does to a query; nothing when they have nothing to do with each other. */
+  effectsOn({ effects, confirmed }: Operation, query: TQuery): readonly PatchingEffect[] {
+    const key = confirmed ?? effects
+    let byQuery = this.#effectsOn.get(key)
+    if (byQuery === undefined) this.#effectsOn.set(key, (byQuery = new WeakMap()))
+    let own = byQuery.get(query)
+    if (own === undefined) {
+      const on = (all: readonly Effect[]) =>
+        all.filter(isPatching).filter((effect) => this.#options.touches(effect, query))
+      own = on(confirmed ?? [])
+      if (own.length === 0) own = on(effects)
+      byQuery.set(query, own)
+    }
+    return own
+  }
+
+  /** The operations that are not in the base of a query, oldest first. */
+  layers(query: TQuery): Layer[] {
+    const entry = this.entries.get(query)
+    const layers: Layer[] = []
+    for (const operation of this.operations.values()) {
+      if (entry && includes(entry, operation, this.log)) continue
+      const effects = this.effectsOn(operation, query)
+      if (effects.length > 0) layers.push({ operation, effects })
+    }
+    return layers
+  }
+
+  /** What a query is to show; with `below`, without that operation and those after it. */
+  view(query: TQuery, below?: Operation): unknown {
+    const entry = this.entries.get(query)
+    if (entry === undefined) return undefined
+    let layers = this.layers(query)
+    if (below) layers = layers.filter(({ operation }) => operation.beganAt < below.beganAt)
+    const effects = entry.base === undefined ? [] : layersOver(entry, layers)
+    return effects.length > 0 ? foldEffects(effects, entry.base, query).data : entry.base
+  }
+
+  /** Whether a query is as current as the stream is. */
+  isLive(query: TQuery): boolean {
+    const entry = this.entries.get(query)
+    return entry !== undefined && entry.positions.size > 0 && !entry.isFrozen
+  }
+
+  /** What is known of a query beside its base. */
+  inspect(query: TQuery): {
+    positions: Readonly<Record<string, Position>> | undefined
+    isLive: boolean
+    pending: string[]
+  } {
+    const entry = this.entries.get(query)
+    const positions: Record<string, Position> = {}
+    for (const topic of entry?.positions.keys() ?? []) {
+      const at = entry && positionIn(entry, topic, this.log)
+      if (at) positions[topic] = at
+    }
+    return {
+      positions: entry && entry.positions.size > 0 ? positions : undefined,
+      isLive: this.isLive(query),
+      pending: this.layers(query).map(({ operation }) => operation.mutationId),
+    }
+  }
+
+  /** Events, or local writes, over a base that there is. Called before the log is told of them. */
+  apply(query: TQuery, entry: Entry, facts: readonly Fact[]): Outcome {
+    const fresh = facts.filter((fact) => isContained(fact, entry.positions) !== true)
+    const isProven = (fact: Fact) => isContained(fact, entry.positions) !== undefined
+    const cut = fresh.findIndex((fact) => fact.refetchType !== undefined && isProven(fact))
+    const [foldable, rest] = cut < 0 ? [fresh, []] : [fresh.slice(0, cut), fresh.slice(cut)]
+    const outcome = this.#fold(query, entry, foldable)
+    let refetchType = outcome.refetchType
+    for (const fact of fresh) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
+    if (rest.length > 0) {
+      if (!entry.isFrozen) this.#advanceOver(entry, foldable)
+      freeze(entry, this.log)
+      this.#keep(query, entry, rest)
+    }
+    return { ...outcome, refetchType }
+  }
+
+  /** A response has come: the new base, or nothing. */
+  respond(query: TQuery, response: Response): Outcome {
+    const { positions, startedAt, page, arrived } = response
+    const entry = this.entryOf(query, undefined)
+    const { missed, isCovered } = this.#missedBy(query, response)
+    if (entry.base !== undefined && positions && this.#isTooOld(entry, { positions, startedAt }, isCovered)) {
+      return { ...NOTHING, isRefused: true, refetchType: 'active' }
+    }
+    const isPage = page !== undefined && entry.base !== undefined
+    const known = isPage ? this.#lowest(entry, positions) : new Map(positions)
+    const wasFrozen = isPage && entry.isFrozen
+    entry.base = isPage ? appendPage(entry.base, response.data, { page, context: query }) : response.data
+    entry.positions = known
+    if (!isPage) {
+      entry.isFrozen = false
+      entry.facts = []
+      entry.readAt = startedAt
+      entry.tainted.clear()
+      for (const [topic, need] of entry.need) {
+        const reached = hasReached(positions?.get(topic), need.position)
+        // Of another epoch it is of a later one, or it would have been refused.
+        const isMet = positions?.has(topic) ? reached !== false : startedAt >= need.tick
+        if (isMet) entry.need.delete(topic)
+      }
+      for (const id of entry.kept) {
+        const operation = this.operations.get(id)
+        if (!operation || answers(operation, positions, startedAt)) entry.kept.delete(id)
+      }
+    }
+    let refetchType: RefetchType | undefined
+    for (const fact of missed) {
+      const isUnproven = isContained(fact, positions) === undefined
+      if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
+      // Whether the response has it is not known, and twice is not the same as once.
+      else if (isUnproven && !isRepeatable(fact)) refetchType = widest(refetchType, 'active')
+    }
+    if (entry.need.size > 0 && !isPage) refetchType = widest(refetchType, 'active')
+    const isBroken = positions !== undefined && (!isCovered || missed.some(({ refetchType }) => refetchType))
+    if (wasFrozen || isBroken || entry.need.size > 0) {
+      if (!wasFrozen) entry.isFrozen = entry.positions.size > 0
+      if (!isCovered) refetchType = widest(refetchType, 'active')
+    }
+    if (entry.isFrozen) {
+      this.#keep(query, entry, wasFrozen ? arrived.filter((fact) => !entry.facts.includes(fact)) : missed)
+      return { ...NOTHING, refetchType }
+    }
+    const outcome = this.#fold(query, entry, missed, true)
+    if (outcome.refetchType) refetchType = widest(refetchType, outcome.refetchType)
+    return { ...outcome, refetchType }
+  }
+
+  /** The stream of a topic was broken. False: the query has missed nothing, because it was read late enough. */
+  reset(query: TQuery, topic: string, position: Position): boolean {
+    const entry = this.entries.get(query)
+    const at = entry && positionIn(entry, topic, this.log)
+    if (entry === undefined || at === undefined) return true
+    if (hasReached(at, position)) return false
+    freeze(entry, this.log)
+    demand(entry, topic, { position, tick: this.#tick })
+    return true
+  }
+
+  /** Only a fetch takes this operation out of the view of this query. */
+  keepUntilFetched(query: TQuery, operation: Operation): void {
+    const entry = this.entries.get(query)
+    if (entry === undefined || includes(entry, operation, this.log)) return
+    entry.kept.add(operation.mutationId)
+    for (const [topic, position] of operation.acks) {
+      if (entry.positions.has(topic)) demand(entry, topic, { position, tick: this.#tick })
+    }
+    if (entry.positions.size > 0) freeze(entry, this.log)
+  }
+
+  /**
+   * Whether everything up to these positions has arrived, without a break since the operation began, and its echo was
+   * not among it: what was read there cannot have it.
+   */
+  hasNoEcho({ settle, beganAt }: Operation, positions: Positions): boolean {
+    return (
+      settle === 'echo' &&
+      [...positions].every(([topic, position]) => {
+        const at = this.log.position(topic)
+        return at !== undefined && hasReached(at, position) === true && !this.log.wasBroken(topic, beganAt)
+      })
+    )
+  }
+
+  /**
+   * Whether an operation has nothing left to cover: each query that shows it has it in its base, and no response can
+   * come any more that was read before it.
+   *
+   * @param inFlight - when the oldest fetch in flight of a query that it touches began, in ticks
+   */
+  isDone(operation: Operation, queries: readonly TQuery[], inFlight: number): boolean {
+    if (operation.fate === 'pending' || inFlight <= operation.settledAt) return false
+    for (const [topic, position] of operation.acks) {
+      const at = this.log.position(topic)
+      if (at && hasReached(at, position) === false) return false
+    }
+    return queries.every((query) => {
+      const entry = this.entries.get(query)
+      return entry === undefined || entry.base === undefined || includes(entry, operation, this.log)
+    })
+  }
+
+  clear(): void {
+    this.entries.clear()
+    this.operations.clear()
+    this.log.clear()
+  }
+
+  /** Folds facts into a base that is live, or has no positions. One that fails freezes it, unchanged. */
+  #fold(query: TQuery, entry: Entry, facts: readonly Fact[], isResponse = false): Outcome {
+    if (facts.length === 0) return NOTHING
+    if (entry.isFrozen) {
+      this.#keep(query, entry, facts)
+      return NOTHING
+    }
+    const effects = facts.flatMap((fact) => fact.effects)
+    const { data, refetch, problems } = foldEffects(effects, entry.base, query)
+    if (refetch && entry.positions.size > 0) {
+      // A response stands where it was read, whatever the stream has brought since.
+      if (isResponse) entry.isFrozen = true
+      else freeze(entry, this.log)
+      this.#keep(query, entry, facts)
+      for (const { event } of facts) {
+        const { topic, position } = event ?? {}
+        if (topic !== undefined && position && entry.positions.has(topic)) {
+          demand(entry, topic, { position, tick: this.#tick })
+        }
+      }
+    } else entry.base = data
+    return { isRefused: false, refetchType: refetch ? 'active' : undefined, problems, effects }
+  }
+
+  /** Keeps facts beside a frozen base, and what they ask of the next response. */
+  #keep(query: TQuery, entry: Entry, facts: readonly Fact[]): void {
+    for (const fact of facts) {
+      const { topic, position } = fact.event ?? {}
+      if (fact.refetchType && topic !== undefined && position) {
+        demand(entry, topic, { position, tick: this.#tick })
+      }
+      if (fact.effects.length > 0) entry.facts.push(fact)
+    }
+    const { maxFacts } = this.#options
+    if (entry.facts.length <= maxFacts) return
+    // At the limit the older half goes into the base: what is shown stays the same, and a fetch is wanted anyway.
+    const oldest = entry.facts.splice(0, entry.facts.length - maxFacts / 2)
+    entry.base = foldEffects(oldest.flatMap(({ effects }) => effects), entry.base, query).data
+  }
+
+  /** A base that has taken these facts stands at the last of them. */
+  #advanceOver(entry: Entry, facts: readonly Fact[]): void {
+    for (const { event } of facts) {
+      const { topic, position } = event ?? {}
+      if (topic === undefined || position === undefined) continue
+      if (hasReached(entry.positions.get(topic), position) === false) entry.positions.set(topic, position)
+    }
+  }
+
+  /** What a response does not have in it, as far as is known here, in the order of its arrival. */
+  #missedBy(
+    query: TQuery,
+    { positions, arrived }: Response,
+  ): { missed: readonly Fact[]; isCovered: boolean } {
+    const late = arrived.filter((fact) => isContained(fact, positions) !== true)
+    const earlier: Fact[] = []
+    let isCovered = true
+    for (const [topic, position] of positions ?? []) {
+      const covered = this.log.after(topic, position)
+      if (covered === undefined) isCovered = false
+      for (const { event, effects } of covered ?? this.log.knownAfter(topic, position)) {
+        if (arrived.some((fact) => fact.event === event)) continue
+        const own = effects.filter((effect) => this.#options.touches(effect, query))
+        if (own.length === 0) continue
+        let refetchType: RefetchType | undefined
+        for (const effect of own) {
+          if (effect.kind === 'invalidate') refetchType = widest(refetchType, effect.refetchType)
+          else if (effect.kind === 'drop') refetchType = widest(refetchType, 'active')
+        }
+        earlier.push({ event, effects: own.filter(isPatching), refetchType, tick: 0 })
+      }
+    }
+    return { missed: [...earlier, ...late], isCovered }
+  }
+
+  #isTooOld(
+    entry: Entry,
+    { positions, startedAt }: { positions: Positions; startedAt: number },
+    isCovered: boolean,
+  ): boolean {
+    for (const [topic, position] of positions) {
+      if (this.log.isPast(topic, position)) return true
+      const need = entry.need.get(topic)
+      if (need && hasReached(position, need.position) === false) return true
+      const at = positionIn(entry, topic, this.log)
+      if (!isCovered && at && hasReached(position, at) === false) return true
+    }
+    // Positions that are known are not given up for a response that states others.
+    return [...entry.need].some(([topic, { tick }]) => !positions.has(topic) && startedAt < tick)
+  }
+
+  /** Pages that were read at different times are all as far as the one that is furthest behind. */
+  #lowest(entry: Entry, positions: Positions | undefined): Map<string, Position> {
+    const lowest = new Map<string, Position>()
+    for (const topic of entry.positions.keys()) {
+      const old = positionIn(entry, topic, this.log)
+      const added = positions?.get(topic)
+      if (!old || !added || old.epoch !== added.epoch) continue
+      lowest.set(topic, added.offset < old.offset ? added : old)
+    }
+    return lowest
+  }
+}
+
+const isPatching = (effect: Effect): effect is PatchingEffect =>
+  effect.kind !== 'invalidate' && effect.kind !== 'drop'

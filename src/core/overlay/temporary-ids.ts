@@ -1,0 +1,89 @@
+/**
+ * Rows that the server gives an id. Until it has, such a row goes by the mutationId that creates it; what comes back
+ * tells the real id, and whatever still says the temporary one is rewritten. Bounded: the oldest pairs are forgotten.
+ */
+import type { Effect, ItemId } from '../routing/effect.ts'
+
+const MAX_PAIRS = 1_000
+
+export class TemporaryIds {
+  readonly #realOf = new Map<ItemId, ItemId>()
+  readonly #temporaryOf = new Map<ItemId, ItemId>()
+
+  /** The real id behind a temporary one; any other id as it is. */
+  realOf(id: ItemId): ItemId {
+    return this.#realOf.get(id) ?? id
+  }
+
+  /** The id that a row was first shown with: what a list is to use as its key, so that the row stays the same. */
+  keyOf(id: ItemId): ItemId {
+    return this.#temporaryOf.get(id) ?? id
+  }
+
+  /**
+   * Learns from what a mutation showed and what was confirmed of it: over the same filters, an item with another id in
+   * place of the temporary one. True when that was news.
+   */
+  learn(mutationId: string, guess: readonly Effect[], confirmed: readonly Effect[]): boolean {
+    if (this.#realOf.has(mutationId)) return false
+    for (const effect of guess) {
+      if (effect.kind !== 'upsert' || effect.itemId !== mutationId) continue
+      const key = JSON.stringify(effect.filters.queryKey)
+      for (const other of confirmed) {
+        if (other.kind !== 'upsert' || JSON.stringify(other.filters.queryKey) !== key) continue
+        if (other.itemId === mutationId) return false // The server has taken it over.
+        this.#pair(mutationId, other.itemId)
+        return true
+      }
+    }
+    return false
+  }
+
+  /** A value with every temporary id in it replaced; the same reference when there is none. */
+  rewrite<TValue>(value: TValue): TValue {
+    return this.#realOf.size === 0 ? value : (this.#rewritten(value) as TValue)
+  }
+
+  clear(): void {
+    this.#realOf.clear()
+    this.#temporaryOf.clear()
+  }
+
+  #pair(temporary: ItemId, real: ItemId): void {
+    this.#realOf.set(temporary, real)
+    this.#temporaryOf.set(real, temporary)
+    if (this.#realOf.size <= MAX_PAIRS) return
+    const [oldest] = this.#realOf
+    if (oldest === undefined) return
+    this.#realOf.delete(oldest[0])
+    this.#temporaryOf.delete(oldest[1])
+  }
+
+  #rewritten(value: unknown): unknown {
+    if (typeof value === 'string') return this.#realOf.get(value) ?? value
+    const parts = childrenOf(value)
+    if (parts === undefined) return value
+    let isChanged = false
+    const rewritten = parts.map(([key, part]) => {
+      const next = this.#rewritten(part)
+      isChanged ||= next !== part
+      return [key, next] as const
+    })
+    if (!isChanged) return value
+    return Array.isArray(value) ? rewritten.map(([, part]) => part) : Object.fromEntries(rewritten)
+  }
+}
+
+/** Whether a value mentions one of some ids anywhere in it. */
+export function mentions(value: unknown, isId: (text: string) => boolean): boolean {
+  if (typeof value === 'string') return isId(value)
+  return childrenOf(value)?.some(([, part]) => mentions(part, isId)) === true
+}
+
+/** What is in an array or in a plain object. Anything else (a Date, a File) has no ids in it. */
+function childrenOf(value: unknown): [string, unknown][] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (Array.isArray(value)) return Object.entries(value)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null ? Object.entries(value) : undefined
+}
