@@ -1,0 +1,166 @@
+/**
+ * What a person sees, judged without any knowledge of how it came about: nothing on screen may become older (I4), one's
+ * own change may not be hidden by something older (I5), a refusal changes its own row only (I6), no row is there
+ * twice (I8).
+ */
+import type { ModelServer, Row } from './facts.ts'
+import { showing, type Operation } from './operation.ts'
+import { rowsOf, type RowQuery, type Stats } from './queries.ts'
+
+export type AnomalyKind = 'flash-back' | 'flicker' | 'collateral' | 'duplicate'
+
+export interface Anomaly {
+  readonly kind: AnomalyKind
+  readonly client: number
+  readonly text: string
+}
+
+/** What was on screen of one query. */
+interface Memory {
+  /** By row: its newest version, and those that are shown older than that now. */
+  readonly newest: Map<string, number>
+  readonly older: Set<string>
+  /** Rows that others have deleted. */
+  readonly gone: Set<string>
+  /** Confirmed rows that were shown last. */
+  last: Set<string>
+  readonly shown: Set<Operation>
+  isDouble: boolean
+  /** Of a counter: what it showed last, and how much it may fall because own increments were refused. */
+  n: number
+  readonly refunded: Set<Operation>
+  credit: number
+}
+
+const KEEPS_ITS_ROWS: readonly string[] = ['all', 'both', 'detail']
+
+export class Watcher {
+  readonly anomalies: Anomaly[] = []
+  readonly #client: number
+  readonly #server: ModelServer
+  readonly #operations: readonly Operation[]
+  readonly #memories = new Map<string, Memory>()
+
+  constructor(client: number, server: ModelServer, operations: readonly Operation[]) {
+    this.#client = client
+    this.#server = server
+    this.#operations = operations
+  }
+
+  /** The page or the query starts over. */
+  forget(name?: string): void {
+    if (name === undefined) this.#memories.clear()
+    else this.#memories.delete(name)
+  }
+
+  look(query: RowQuery, data: unknown): void {
+    if (data === undefined) return
+    let memory = this.#memories.get(query.name)
+    if (!memory) this.#memories.set(query.name, (memory = newMemory()))
+    if (query.kind === 'counter')
+      return this.#lookAtCounter(query, data as { n: number; rev: number }, memory)
+    if (query.kind === 'stats') return this.#lookAtVersion(query, 'stats', (data as Stats).rev, memory)
+    const rows = new Map<string, Row>()
+    let isDouble = false
+    for (const row of rowsOf(query, data)) {
+      const key = this.#server.keyOf(row.id)
+      isDouble ||= rows.has(key)
+      rows.set(key, row)
+    }
+    if (isDouble && !memory.isDouble) this.#report('duplicate', query, 'a row is there twice')
+    memory.isDouble = isDouble
+    for (const [key, row] of rows) {
+      if (row.rev > 0) this.#lookAtVersion(query, key, row.rev, memory)
+      if (memory.gone.delete(key)) this.#report('flash-back', query, `deleted ${key} is back`)
+    }
+    if (KEEPS_ITS_ROWS.includes(query.kind)) this.#noteGone(memory, rows)
+    for (const operation of this.#operations) this.#lookFor(operation, { query, rows }, memory)
+  }
+
+  /** What the rows of a query are now, to be compared after a refusal. */
+  #noteGone(memory: Memory, rows: ReadonlyMap<string, Row>): void {
+    for (const key of memory.last) {
+      const isOwn = this.#operations.some(
+        ({ write, state }) =>
+          write.op === 'delete' && state !== 'failed' && this.#server.keyOf(write.id) === key,
+      )
+      if (!rows.has(key) && !isOwn && this.#server.deletedAt.has(key)) memory.gone.add(key)
+    }
+    memory.last = new Set([...rows].filter(([, { rev }]) => rev > 0).map(([key]) => key))
+  }
+
+  #lookAtVersion(query: RowQuery, key: string, rev: number, { newest, older }: Memory): void {
+    const before = newest.get(key) ?? 0
+    if (rev >= before) {
+      newest.set(key, rev)
+      older.delete(key)
+    } else if (!older.has(key)) {
+      older.add(key)
+      this.#report('flash-back', query, `${key} goes from version ${before} back to ${rev}`)
+    }
+  }
+
+  #lookFor(operation: Operation, view: Parameters<typeof showing>[1], memory: Memory): void {
+    const { state, mutationId, serial } = operation
+    const isDead = state === 'failed' || mutationId === undefined
+    if (isDead || (state === 'unknown' && !this.#server.factOf(mutationId))) {
+      memory.shown.delete(operation)
+      return
+    }
+    const how = showing(operation, view, { operations: this.#operations, server: this.#server })
+    if (how === 'shown') memory.shown.add(operation)
+    else if (how === 'hidden' && memory.shown.delete(operation))
+      this.#report('flicker', view.query, `own ${operation.write.op} #${serial} is hidden`)
+  }
+
+  #lookAtCounter(query: RowQuery, { n, rev }: { n: number; rev: number }, memory: Memory): void {
+    this.#lookAtVersion(query, 'counter', rev, memory)
+    const [board] = query.boards
+    for (const operation of this.#operations) {
+      const { write, state } = operation
+      if (write.op !== 'add' || write.board !== board || memory.refunded.has(operation)) continue
+      if (state !== 'failed' && state !== 'unknown') continue
+      memory.refunded.add(operation)
+      memory.credit += write.by
+    }
+    const fall = memory.n - n
+    if (fall > memory.credit) this.#report('flash-back', query, `the counter falls from ${memory.n} to ${n}`)
+    else if (fall > 0) memory.credit -= fall
+    memory.n = n
+  }
+
+  #report(kind: AnomalyKind, query: RowQuery, text: string): void {
+    this.anomalies.push({ kind, client: this.#client, text: `client ${this.#client} ${query.name}: ${text}` })
+  }
+}
+
+/** Rows that a refusal has changed and that are not its own. */
+export function collateral(
+  before: readonly Row[],
+  after: readonly Row[],
+  isOwn: (row: Row) => boolean,
+): number {
+  const was = new Map(before.map((row) => [row.id, row]))
+  const is = new Map(after.map((row) => [row.id, row]))
+  let count = 0
+  for (const id of new Set([...was.keys(), ...is.keys()])) {
+    const [a, b] = [was.get(id), is.get(id)]
+    if (isOwn((a ?? b)!)) continue
+    const isSame =
+      a && b && a.title === b.title && a.stage === b.stage && a.rank === b.rank && a.rev === b.rev
+    if (!isSame) count += 1
+  }
+  return count
+}
+
+const newMemory = (): Memory => ({
+  newest: new Map(),
+  older: new Set(),
+  gone: new Set(),
+  last: new Set(),
+  shown: new Set(),
+  isDouble: false,
+  n: 0,
+  refunded: new Set(),
+  credit: 0,
+})
