@@ -56,7 +56,7 @@ describe('a first subscription', () => {
   it('asks for the topics of the mounted queries in one message', async () => {
     const { transport, end } = await mountAndConnect()
     expect(transport.connection.sent).toEqual([
-      { t: 'hello' },
+      { t: 'hello', clientId: expect.any(String) as string },
       { t: 'subscribe', topics: [{ topic: 'board:1' }, { topic: 'board:2' }] },
     ])
     end()

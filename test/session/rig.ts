@@ -46,6 +46,8 @@ export class Rig {
   readonly told: string[] = []
   readonly errors: RealtimeError[] = []
   readonly statuses: BridgeStatus[] = []
+  /** Ids that were made. The first one names the client. */
+  ids = 0
   /** Called after the note is taken. */
   readonly on: Partial<Record<keyof SessionHandlers, () => void>> = {}
 
@@ -56,6 +58,7 @@ export class Rig {
       transport: this.transport,
       signals: this.signals,
       random: () => 0.5,
+      createId: () => `id${++this.ids}`,
       limits,
       handlers: {
         onEvents: (events, isReplay) => {

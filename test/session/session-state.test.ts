@@ -88,6 +88,7 @@ const WAY: Record<SessionStatus, SessionEvent[]> = {
 const INPUTS: Record<SessionEvent['type'], SessionEvent> = {
   start: START,
   stop: { type: 'stop' },
+  switched: { type: 'switched' },
   opened: { type: 'opened' },
   welcomed: { type: 'welcomed' },
   resynced: { type: 'resynced' },
@@ -113,12 +114,13 @@ for (const [name, table, config] of TABLES) {
     for (const [status, row] of Object.entries(table)) {
       for (const [type, expected] of Object.entries(row)) {
         if (expected === 'never') continue
-        it(`${status} + ${type} → ${expected === 'same' ? 'same' : expected.join(', ')}`, () => {
+        it(`${status} + ${type} → ${typeof expected === 'string' ? expected : expected.join(', ')}`, () => {
           const machine = new Machine(config).do(...WAY[status as SessionStatus])
           machine.now =
             type === 'timer' && machine.state.timerAt ? machine.state.timerAt : machine.now + 1_000
           machine.do(INPUTS[type as SessionEvent['type']])
-          expect(machine.summary).toEqual(expected === 'same' ? [status] : expected)
+          const stays = { same: [status], forget: [status, 'forget'] }
+          expect(machine.summary).toEqual(typeof expected === 'string' ? stays[expected] : expected)
         })
       }
     }

@@ -24,7 +24,7 @@ describe('connecting', () => {
     rig.server.deliver(fresh('s', 0))
     expect(rig.told).toEqual(['connecting', 'handshaking', 'resyncing', 'fresh t a5', 'fresh s a0', 'live'])
     expect(rig.server.sent).toEqual([
-      { t: 'hello', token: 'secret' },
+      { t: 'hello', token: 'secret', clientId: 'id1' },
       { t: 'subscribe', topics: [{ topic: 's' }, { topic: 't' }] },
     ])
   })
@@ -34,7 +34,7 @@ describe('connecting', () => {
     rig.session.start()
     await rig.welcome()
     expect(rig.session.status).toEqual({ status: 'live', attempt: 0, queued: 0 })
-    expect(rig.server.sent).toEqual([{ t: 'hello' }])
+    expect(rig.server.sent).toEqual([{ t: 'hello', clientId: 'id1' }])
   })
 
   it('gives the same status object until something changes', () => {
@@ -143,8 +143,8 @@ describe('the token', () => {
     vi.advanceTimersByTime(1_000)
     await rig.welcome()
     expect(rig.transport.connections.map(({ sent }) => sent)).toEqual([
-      [{ t: 'hello', token: 'token 1' }],
-      [{ t: 'hello', token: 'token 2' }],
+      [{ t: 'hello', token: 'token 1', clientId: 'id1' }],
+      [{ t: 'hello', token: 'token 2', clientId: 'id1' }],
     ])
   })
 
@@ -193,7 +193,7 @@ describe('the token', () => {
     expect(rig.transport.connections.flatMap(({ sent }) => sent)).toEqual([])
     answers[1]!('of this user')
     await settled()
-    expect(rig.server.sent).toEqual([{ t: 'hello', token: 'of this user' }])
+    expect(rig.server.sent).toEqual([{ t: 'hello', token: 'of this user', clientId: 'id1' }])
   })
 
   it('never stands in an error (L10)', async () => {
@@ -236,7 +236,7 @@ describe('topics', () => {
     vi.advanceTimersByTime(1_000)
     await rig.welcome()
     expect(rig.server.sent).toEqual([
-      { t: 'hello' },
+      { t: 'hello', clientId: 'id1' },
       { t: 'subscribe', topics: [{ topic: 't', position: { epoch: 'a', offset: 6 } }, { topic: 'u' }] },
     ])
     rig.server.deliver(replayed('t', 8, 7, 8), fresh('u', 0))

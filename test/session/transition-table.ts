@@ -1,10 +1,11 @@
 import type { SessionCommand, SessionEvent, SessionStatus } from '../../src/core/session/session-state.ts'
 
 /**
- * The next status, and the commands. `'same'`: the status stays and nothing is done. `'never'`: this kind of
+ * The next status, and the commands. `'same'`: the status stays and nothing is done. `'forget'`: it stays, and what
+ * belongs to the last user is forgotten. `'never'`: this kind of
  * transport has no such status, which the walk over all inputs proves.
  */
-export type Expected = 'same' | 'never' | readonly [SessionStatus, ...SessionCommand['type'][]]
+export type Expected = 'same' | 'forget' | 'never' | readonly [SessionStatus, ...SessionCommand['type'][]]
 
 /** No `Partial`: a status or an input without an answer does not compile. */
 export type TransitionTable = Record<SessionStatus, Record<SessionEvent['type'], Expected>>
@@ -12,6 +13,7 @@ export type TransitionTable = Record<SessionStatus, Record<SessionEvent['type'],
 const OVER: TransitionTable['idle'] = {
   start: ['connecting', 'dial'],
   stop: 'same',
+  switched: 'forget',
   opened: 'same',
   welcomed: 'same',
   resynced: 'same',
@@ -31,6 +33,7 @@ const NEVER = Object.fromEntries(Object.keys(OVER).map((type) => [type, 'never']
 const CONNECTING: TransitionTable['connecting'] = {
   start: 'same',
   stop: ['closed', 'hang-up'],
+  switched: ['connecting', 'hang-up', 'forget', 'dial'],
   opened: ['handshaking', 'send-hello'],
   welcomed: 'same',
   resynced: 'same',
@@ -49,6 +52,7 @@ const WAITING: TransitionTable['waiting'] = {
   ...OVER,
   start: 'same',
   stop: ['closed'],
+  switched: ['connecting', 'forget', 'dial'],
   timer: ['connecting', 'dial'],
   offline: ['offline'],
 }
@@ -68,7 +72,13 @@ export const DIALLED: TransitionTable = {
     woken: ['live', 'send-ping'],
   },
   waiting: WAITING,
-  offline: { ...WAITING, timer: 'same', online: ['waiting'], offline: 'same' },
+  offline: {
+    ...WAITING,
+    switched: ['offline', 'forget'],
+    timer: 'same',
+    online: ['waiting'],
+    offline: 'same',
+  },
   closed: OVER,
 }
 
@@ -97,7 +107,14 @@ export const MANAGED: TransitionTable = {
   handshaking: { ...DIALLED.handshaking, ...FOLLOWED, opened: REOPENED },
   resyncing: { ...DIALLED.resyncing, ...FOLLOWED, opened: REOPENED },
   live: { ...DIALLED.live, opened: REOPENED, offline: 'same', restored: ['live', 'send-ping'] },
-  waiting: { ...WAITING, ...FOLLOWED, stop: ['closed', 'hang-up'], opened: REOPENED, timer: 'same' },
+  waiting: {
+    ...WAITING,
+    ...FOLLOWED,
+    stop: ['closed', 'hang-up'],
+    switched: CONNECTING.switched,
+    opened: REOPENED,
+    timer: 'same',
+  },
   offline: NEVER,
   closed: OVER,
 }

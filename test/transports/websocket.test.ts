@@ -140,7 +140,7 @@ describe('over rqb.v1', () => {
     const { peer, hello, subscribe } = await greet(server)
     expect(peer.socket.protocol).toBe('rqb.v1')
     expect(peer.socket.url ?? '').not.toContain('secret')
-    expect(hello).toEqual({ t: 'hello', token: 'secret' })
+    expect(hello).toEqual({ t: 'hello', token: 'secret', clientId: expect.any(String) as string })
     expect(subscribe).toEqual({ t: 'subscribe', topics: [{ topic: 't' }] })
     peer.tell(freshAt(0))
     peer.tell(eventsAt(1, 2))
@@ -165,7 +165,7 @@ describe('over rqb.v1', () => {
     await client.untilStatus('waiting')
     await client.until(() => client.errors.length > 0) // Nobody is there yet.
     const second = await greet(await rqbServer(server.port))
-    expect(second.hello).toEqual({ t: 'hello', token: `token ${tokens}` })
+    expect(second.hello).toMatchObject({ t: 'hello', token: `token ${tokens}` })
     expect(tokens).toBeGreaterThan(1)
     expect(second.subscribe).toEqual({ t: 'subscribe', topics: [{ topic: 't', position: position(1) }] })
     const { events } = eventsAt(2, 3)

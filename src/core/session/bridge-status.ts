@@ -13,9 +13,9 @@ export interface BridgeStatus {
   readonly queued: number
 }
 
-export function statusOf({ status, reason, attempt, timerAt }: SessionState): BridgeStatus {
+export function statusOf({ status, reason, attempt, timerAt }: SessionState, queued = 0): BridgeStatus {
   const retryAt = status === 'waiting' ? timerAt : undefined
-  return { status, reason, attempt: status === 'live' ? 0 : attempt, retryAt, queued: 0 }
+  return { status, reason, attempt: status === 'live' ? 0 : attempt, retryAt, queued }
 }
 
 export const isSameStatus = (a: BridgeStatus, b: BridgeStatus): boolean =>

@@ -41,6 +41,16 @@ export interface SessionLimits {
    * @default 128 // what the server kit takes
    */
   readonly maxTopics: number
+  /**
+   * Sends without an answer, waiting for a connection included. One more is refused, as `full`.
+   * @default 100
+   */
+  readonly maxQueuedSends: number
+  /**
+   * How long a send may wait for a connection and for its answer, in ms.
+   * @default 300_000
+   */
+  readonly maxSendAgeMs: number
 }
 
 export const SESSION_LIMITS: SessionLimits = {
@@ -52,4 +62,6 @@ export const SESSION_LIMITS: SessionLimits = {
   gapAttempts: 3,
   maxHeldEvents: 1_000,
   maxTopics: 128,
+  maxQueuedSends: 100,
+  maxSendAgeMs: 300_000,
 }

@@ -21,6 +21,10 @@ export class PlainStream {
     this.#round++
   }
 
+  forget(): void {
+    this.#known.clear()
+  }
+
   /** Takes what `decode` gave for one frame. */
   receive(decoded: unknown): PlainOutput[] {
     const outputs: PlainOutput[] = []

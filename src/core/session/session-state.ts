@@ -12,6 +12,7 @@
  *                     └──────────────── offline ◀───────────────────────┤ the browser says so
  *                                                                       ▼
  *   closed: `stop` from anywhere, or a final close code. Only `start` leaves it.
+ *   `switched` (another user) forgets everything, and begins anew from wherever it was on.
  *
  * Rules
  * 1. A state has one timer at most, and its status says what it means: the deadline of the attempt (connecting,
@@ -84,6 +85,8 @@ export interface SessionState {
 export type SessionEvent =
   | { readonly type: 'start'; readonly isOnline: boolean }
   | { readonly type: 'stop' }
+  /** Another user: what belongs to the last one is forgotten before the next connection (L10). */
+  | { readonly type: 'switched' }
   /** The transport: the connection is open. */
   | { readonly type: 'opened' }
   | { readonly type: 'welcomed' }
@@ -111,7 +114,9 @@ export type SessionInput = SessionEvent & { readonly now: number; readonly rando
 export type SessionCommand =
   | { readonly type: 'dial' }
   | { readonly type: 'hang-up'; readonly code: number }
+  | { readonly type: 'forget' }
   | { readonly type: 'send-hello' }
+  /** The connection takes messages: subscribe, and send what waits. */
   | { readonly type: 'send-subscribe' }
   | { readonly type: 'send-ping' }
   /** Tells that everything which comes over the connection starts, or starts again after a break. */
@@ -280,6 +285,9 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     if (type === 'start') {
       Object.assign(draft, INITIAL_STATE, { isOnline: input.isOnline, hasOpened: state.hasOpened })
       dial()
+    } else if (type === 'switched') {
+      draft.hasOpened = false
+      commands.push({ type: 'forget' })
     }
     return { state: draft, commands }
   }
@@ -290,6 +298,12 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     case 'stop':
       if (isUp && !isManaged) hangUp(1000)
       close('stopped')
+      break
+    case 'switched':
+      if (isUp || isManaged) hangUp(1000)
+      commands.push({ type: 'forget' })
+      Object.assign(draft, INITIAL_STATE, { isOnline: state.isOnline })
+      dial()
       break
     case 'opened':
       // A managed source opens again by itself, sometimes without having told of the close.

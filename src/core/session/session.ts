@@ -2,49 +2,41 @@
  * The shell that runs the machines: `session-state.ts` decides about the connection, `topic-stream.ts` about each
  * topic. The shell owns what they must not touch: the clock, the transport, the handlers.
  *
- * What handlers and transports call back into it is put in line (`#events`) while the machine runs. Whatever comes
- * late (a token, a frame of the last connection) finds another `#link` or `#round`, and is ignored.
+ * What handlers and transports call back into it is put in line while the machine runs (`machine.ts`).
  */
 import { systemClock, type Clock } from '../clock.ts'
-import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
-import { decodeServerMessage, encodeMessage } from '../protocol/codec.ts'
+import { RealtimeError } from '../errors.ts'
+import { decodeServerMessage } from '../protocol/codec.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
-import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../transport.ts'
-import { Alarm } from './alarm.ts'
+import type { RawMessage, Transport } from '../transport.ts'
 import { isSameStatus, statusOf, type BridgeStatus } from './bridge-status.ts'
 import { heartbeatOf } from './heartbeat.ts'
-import { SESSION_LIMITS, type SessionLimits } from './limits.ts'
+import { SESSION_LIMITS } from './limits.ts'
+import type { Ack, SendOptions } from './outbox.ts'
+import { Machine } from './machine.ts'
 import { PlainStream, type PlainOutput } from './plain-stream.ts'
-import type { SessionHandlers, TopicState } from './session-handlers.ts'
-import {
-  INITIAL_STATE,
-  transition,
-  type SessionCommand,
-  type SessionConfig,
-  type SessionEvent,
-  type SessionState,
-} from './session-state.ts'
+import type { Presence } from './presence.ts'
+import { randomId } from './random-id.ts'
+import type { SessionHandlers, TopicResync, TopicState } from './session-handlers.ts'
+import type { SessionOptions } from './session-options.ts'
+import { INITIAL_STATE, type SessionCommand, type SessionConfig } from './session-state.ts'
+import { Reporter } from './reporter.ts'
+import type { Signals } from './signals.ts'
+import { Talk } from './talk.ts'
 import type { StreamInput, StreamOutput } from './topic-stream.ts'
 import { TopicStreams } from './topic-streams.ts'
 import { browserSignals, type WakeSignals } from './wake-signals.ts'
+import { Wire } from './wire.ts'
 
 export type { BridgeStatus } from './bridge-status.ts'
 export type { SessionLimits } from './limits.ts'
+export type { Ack, SendOptions } from './outbox.ts'
+export type { SendFate } from './outbox-state.ts'
+export type { PresenceHold, PresenceView } from './presence.ts'
 export type { SessionHandlers, TopicResync, TopicState } from './session-handlers.ts'
+export type { SessionOptions } from './session-options.ts'
 export type { SessionStatus, StatusReason } from './session-state.ts'
 export type { WakeSignal, WakeSignals } from './wake-signals.ts'
-
-export interface SessionOptions {
-  readonly transport: Transport
-  readonly handlers: SessionHandlers
-  /** @default the platform's */
-  readonly clock?: Clock | undefined
-  /** Numbers in [0, 1). @default Math.random */
-  readonly random?: (() => number) | undefined
-  /** @default the browser's, where there is one */
-  readonly signals?: WakeSignals | undefined
-  readonly limits?: Partial<SessionLimits> | undefined
-}
 
 /** How often at most the machine is told that something arrived, in ms, unless a ping waits for it. */
 const HEARD_MS = 100
@@ -52,62 +44,111 @@ const HEARD_MS = 100
 export class Session {
   readonly #transport: Transport
   readonly #handlers: SessionHandlers
+  readonly #reporter: Reporter
   readonly #clock: Clock
-  readonly #random: () => number
   readonly #signals: WakeSignals
   readonly #config: SessionConfig
 
-  #state: SessionState = INITIAL_STATE
+  readonly #machine: Machine
   #status: BridgeStatus = statusOf(INITIAL_STATE)
-  /** What has happened and was not yet put to the machine. The first is being worked on. */
-  readonly #events: SessionEvent[] = []
 
   readonly #streams: TopicStreams
   readonly #plain = new PlainStream()
   #hasTooManyTopics = false
+  readonly #talk: Talk
 
-  #connection: TransportConnection | undefined
-  /** Counts connections: a handler of an earlier one is deaf. */
-  #link = 0
-  /** Counts questions for a token: an earlier answer is void. */
-  #round = 0
-  readonly #alarm: Alarm
-  #unlisten: (() => void) | undefined
+  /** Counts users. */
+  #user = 0
 
-  constructor({ transport, handlers, clock, random, signals, limits }: SessionOptions) {
+  readonly #wire: Wire
+
+  constructor({ transport, handlers, clock, random, signals, limits, createId = randomId }: SessionOptions) {
     this.#transport = transport
     this.#handlers = handlers
-    this.#clock = clock ?? systemClock
-    this.#random = random ?? Math.random
-    this.#signals = signals ?? browserSignals()
-    this.#alarm = new Alarm(this.#clock, () => {
-      this.#dispatch({ type: 'timer' })
+    this.#reporter = new Reporter((error) => {
+      handlers.onError(error)
     })
+    this.#clock = clock ?? systemClock
+    this.#signals = signals ?? browserSignals()
     this.#config = {
       isPlain: !!transport.decode,
       isManaged: transport.mode === 'managed',
       heartbeat: heartbeatOf(transport),
       limits: { ...SESSION_LIMITS, ...limits },
     }
+    this.#machine = new Machine({
+      clock: this.#clock,
+      random: random ?? Math.random,
+      signals: this.#signals,
+      config: this.#config,
+      execute: (command) => {
+        this.#execute(command)
+      },
+      onState: ({ reason }) => {
+        if (reason === 'stopped') {
+          this.#wire.stopped()
+          this.#talk.outbox.stop()
+        }
+        this.#tellStatus()
+      },
+    })
+    this.#wire = new Wire({
+      transport,
+      createId,
+      onOpen: () => {
+        this.#machine.dispatch({ type: 'opened' })
+      },
+      onMessage: (raw) => {
+        this.#received(raw)
+      },
+      onGone: () => {
+        this.#streams.disconnect() // Positions stay.
+        this.#talk.disconnected()
+      },
+      onClose: (code) => {
+        this.#machine.dispatch({ type: 'closed', code })
+      },
+      onFailed: (message, cause) => {
+        this.#failed(message, cause)
+      },
+      onError: (message, cause) => {
+        this.#reporter.report('transport-failed', message, cause)
+      },
+    })
+    const send = (message: ClientMessage) => {
+      this.#wire.send(message)
+    }
+    this.#talk = new Talk({
+      clock: this.#clock,
+      limits: this.#config.limits,
+      createId,
+      reporter: this.#reporter,
+      send,
+      onQueued: () => {
+        // While the machine runs, the status follows it.
+        if (!this.#machine.isRunning) this.#tellStatus()
+      },
+    })
     this.#streams = new TopicStreams({
       clock: this.#clock,
       limits: this.#config.limits,
       carryOut: (outputs, topic, isReplay) => {
         this.#carryOut(outputs, topic, isReplay)
       },
-      send: (message) => {
-        this.#send(message)
-      },
+      send,
       onPhase: () => {
-        this.#tell(() => this.#handlers.onTopicStates?.())
+        this.#reporter.tell(() => this.#handlers.onTopicStates?.())
       },
     })
   }
 
   /** Connects. Does nothing when started. Topics refused before, and a session closed for good, are tried again. */
   start(): void {
-    if (this.#isOver) this.#streams.feedAll(() => ({ type: 'restarted' }))
-    this.#dispatch({ type: 'start', isOnline: this.#signals.isOnline() })
+    if (this.#machine.isOver) {
+      this.#streams.feedAll(() => ({ type: 'restarted' }))
+      this.#talk.presence.restarted()
+    }
+    this.#machine.dispatch({ type: 'start', isOnline: this.#signals.isOnline() })
   }
 
   /**
@@ -115,12 +156,40 @@ export class Session {
    * `onStatus` or `onError`, it takes effect when the handler returns.
    */
   stop(): void {
-    this.#dispatch({ type: 'stop' })
+    this.#machine.dispatch({ type: 'stop' })
   }
 
-  get #isOver(): boolean {
-    const { status } = this.#state
-    return status === 'idle' || status === 'closed'
+  /**
+   * Another user: the connection ends, and with it everything that belongs to the last one: positions, what is held,
+   * what waits to be sent, a token that is on its way. Then it connects anew, unless it is stopped (L10).
+   */
+  switchUser(): void {
+    this.#user++
+    this.#machine.dispatch({ type: 'switched' })
+  }
+
+  /** Sends a message of the app. See `Ack` for how it may end. */
+  send(type: string, data: unknown, options: SendOptions = {}): Promise<Ack> {
+    if (this.#config.isPlain) {
+      const { name } = this.#transport
+      throw new RealtimeError(
+        'usage',
+        `The ${name} transport speaks the messages of its backend: send there.`,
+      )
+    }
+    // Nothing may wait after the end (L9). Who was closed by the server may be started again.
+    if (this.#machine.state.status === 'idle' || this.#machine.state.reason === 'stopped') {
+      return Promise.resolve({ fate: 'stopped' })
+    }
+    return this.#talk.outbox.post(type, data, options)
+  }
+
+  get presence(): Presence {
+    return this.#talk.presence
+  }
+
+  get signals(): Signals {
+    return this.#talk.signals
   }
 
   get status(): BridgeStatus {
@@ -130,8 +199,8 @@ export class Session {
   /** What is known of one topic. A plain backend has one stream, and every wanted topic has its state. */
   topicState(topic: string): TopicState {
     const known = this.#streams.phase(topic)
-    if (!known || this.#isOver) return 'unknown'
-    const phase = this.#config.isPlain ? this.#state.status : known
+    if (!known || this.#machine.isOver) return 'unknown'
+    const phase = this.#config.isPlain ? this.#machine.state.status : known
     return phase === 'live' || phase === 'refused' ? phase : 'resyncing'
   }
 
@@ -140,49 +209,27 @@ export class Session {
     const { maxTopics } = this.#config.limits
     const all = [...new Set(topics)]
     const { added, dropped } = this.#streams.want(new Set(all.slice(0, maxTopics)))
-    const { status } = this.#state
+    const { status } = this.#machine.state
     if (!this.#config.isPlain && (status === 'resyncing' || status === 'live')) {
-      if (dropped.length > 0) this.#send({ t: 'unsubscribe', topics: dropped })
+      if (dropped.length > 0) this.#wire.send({ t: 'unsubscribe', topics: dropped })
       this.#streams.subscribe(added)
       this.#checkAnswers()
     }
     const hasTooMany = all.length > maxTopics
     if (hasTooMany && !this.#hasTooManyTopics) {
-      this.#report('usage', `${all.length} topics are wanted: raise limits.maxTopics (${maxTopics}).`)
+      this.#reporter.report(
+        'usage',
+        `${all.length} topics are wanted: raise limits.maxTopics (${maxTopics}).`,
+      )
     }
     this.#hasTooManyTopics = hasTooMany
   }
 
-  #dispatch(event: SessionEvent): void {
-    if (this.#events.push(event) > 1) return
-    try {
-      for (let next; (next = this.#events[0]); this.#events.shift()) {
-        const input = { ...next, now: this.#clock.now(), random: this.#random() }
-        const { state, commands } = transition(this.#state, input, this.#config)
-        this.#state = state
-        for (const command of commands) this.#execute(command)
-        this.#reflect(state)
-      }
-    } finally {
-      this.#events.length = 0 // Empty already, unless a clock or signals of the app's own have thrown.
-    }
-  }
-
-  /** Brings timer, listeners and status in line with the state. */
-  #reflect(state: SessionState): void {
-    this.#alarm.set(state.timerAt)
-    if (this.#isOver) {
-      this.#unlisten?.()
-      this.#unlisten = undefined
-    } else {
-      this.#unlisten ??= this.#signals.listen((type) => {
-        this.#dispatch({ type })
-      })
-    }
-    const now = statusOf(state)
+  #tellStatus(): void {
+    const now = statusOf(this.#machine.state, this.#talk.outbox.queued)
     if (isSameStatus(now, this.#status)) return
     this.#status = now
-    this.#tell(() => {
+    this.#reporter.tell(() => {
       this.#handlers.onStatus(now)
     })
   }
@@ -190,191 +237,154 @@ export class Session {
   #execute(command: SessionCommand): void {
     switch (command.type) {
       case 'dial':
-        this.#connect()
+        this.#wire.dial()
         break
       case 'hang-up':
-        this.#link++
-        this.#disconnected()
-        this.#tell(() => this.#connection?.close(command.code))
-        this.#connection = undefined
+        this.#wire.hangUp(command.code)
         break
       case 'send-hello':
-        void this.#hello(++this.#round)
+        void this.#wire.hello()
         break
       case 'send-subscribe':
         this.#streams.subscribe()
+        this.#talk.connected()
         this.#checkAnswers()
         break
+      case 'forget':
+        this.#wire.forget()
+        this.#streams.forget()
+        this.#plain.forget()
+        this.#talk.forget()
+        break
       case 'send-ping':
-        this.#send({ t: 'ping' })
+        this.#wire.send({ t: 'ping' })
         break
       case 'announce':
         this.#plain.reconnected()
-        this.#tell(() => {
-          this.#handlers.onResync({ topic: undefined, outcome: command.outcome, position: undefined })
-        })
+        this.#resync({ topic: undefined, outcome: command.outcome, position: undefined })
         break
       case 'report':
-        this.#report(command.code, command.message)
-    }
-  }
-
-  #connect(): void {
-    const link = ++this.#link
-    const ifOurs =
-      <TArgs extends unknown[]>(handle: (...args: TArgs) => void) =>
-      (...args: TArgs) => {
-        if (link === this.#link) handle(...args)
-      }
-    try {
-      this.#connection = this.#transport.connect({
-        onOpen: ifOurs(() => {
-          this.#dispatch({ type: 'opened' })
-        }),
-        onMessage: ifOurs((raw: RawMessage) => {
-          this.#received(raw)
-        }),
-        onClose: ifOurs(({ code }: CloseInfo) => {
-          if (!this.#config.isManaged) {
-            this.#link++
-            this.#connection = undefined
-          }
-          this.#disconnected()
-          this.#dispatch({ type: 'closed', code })
-        }),
-        onError: ifOurs((cause: unknown) => {
-          this.#report('transport-failed', `The ${this.#transport.name} transport failed.`, cause)
-        }),
-      })
-    } catch (cause) {
-      this.#failed(`The ${this.#transport.name} transport could not connect.`, cause)
-    }
-  }
-
-  /** The token is asked for on every connection anew. */
-  async #hello(round: number): Promise<void> {
-    try {
-      const token = await this.#transport.token?.()
-      if (round === this.#round) this.#send({ t: 'hello', token: token ?? undefined })
-    } catch (cause) {
-      if (round === this.#round) this.#failed('The token provider failed. The next dial asks again.', cause)
-    }
-  }
-
-  /** The connection is gone, or good for nothing: what hangs on it goes too. Positions stay. */
-  #disconnected(): void {
-    this.#round++
-    this.#streams.disconnect()
-  }
-
-  #send(message: ClientMessage): void {
-    const { decode, heartbeat } = this.#transport
-    try {
-      // A plain backend is sent nothing but the ping that the app has given.
-      const frame = decode ? heartbeat && heartbeat.ping?.() : encodeMessage(message)
-      if (frame) this.#connection?.send(frame)
-    } catch (cause) {
-      this.#failed('The transport could not send.', cause)
+        this.#reporter.report(
+          command.code,
+          this.#wire.isAsking ? `${command.message} The token provider has not answered.` : command.message,
+        )
     }
   }
 
   /** This side cannot go on with the connection. */
   #failed(message: string, cause?: unknown): void {
-    this.#report('transport-failed', message, cause)
-    this.#dispatch({ type: 'failed' })
+    this.#reporter.report('transport-failed', message, cause)
+    this.#machine.dispatch({ type: 'failed' })
   }
 
   #received(raw: RawMessage): void {
-    const { heardAt, probes } = this.#state
+    const { heardAt, probes } = this.#machine.state
     // Not for every frame of a burst: the heartbeat counts in seconds.
-    if (probes > 0 || this.#clock.now() - heardAt >= HEARD_MS) this.#dispatch({ type: 'message' })
+    if (probes > 0 || this.#clock.now() - heardAt >= HEARD_MS) this.#machine.dispatch({ type: 'message' })
     if (this.#config.isPlain) {
       try {
         this.#carryOut(this.#plain.receive(this.#transport.decode?.(raw)))
       } catch (cause) {
-        this.#report('undecodable', 'decode() threw. The message is skipped.', cause)
+        this.#reporter.report('undecodable', 'decode() threw. The message is skipped.', cause)
       }
       return
     }
     const decoded = decodeServerMessage(raw)
     if (decoded.ok) this.#handle(decoded.message)
-    else this.#reportError(decoded.error)
+    else this.#reporter.error(decoded.error)
   }
 
   #handle(message: ServerMessage): void {
-    const { t } = message
-    if (t === 'welcome') this.#dispatch({ type: 'welcomed' })
-    else if (t === 'going-away') this.#dispatch({ ...message, type: t })
-    else if (t === 'error') {
-      this.#report('server-error', `The server reports: ${message.message} (${message.code})`)
-    } else if (t === 'pong') {
-      const { heads } = message
-      if (heads) this.#streams.feedAll((topic) => ({ type: 'head', head: heads[topic] }))
-    } else {
-      const { topic } = message
-      if (t === 'refused') {
-        this.#report('topic-refused', `The server refused "${topic}" (${message.code}): ${message.message}`)
+    if (this.#talk.received(message)) return
+    switch (message.t) {
+      case 'welcome':
+        this.#machine.dispatch({ type: 'welcomed' })
+        break
+      case 'token-expires':
+        void this.#wire.renew()
+        break
+      case 'going-away':
+        this.#machine.dispatch({ type: message.t, retryAfterMs: message.retryAfterMs })
+        break
+      case 'pong': {
+        const { heads } = message
+        if (heads) this.#streams.feedAll((topic) => ({ type: 'head', head: heads[topic] }))
+        break
       }
-      this.#streams.feed(topic, { ...message, type: t } as StreamInput)
+      case 'refused':
+        this.#refused(message)
+        break
+      case 'revoked':
+        this.#refused({ ...message, code: 'forbidden' })
+        // What it has kept live may not be read any more either: the REST API knows.
+        if (message.action !== 'presence') {
+          this.#resync({ topic: message.topic, outcome: 'reset', position: undefined })
+        }
+        break
+      case 'subscribed':
+      case 'events':
+        this.#streams.feed(message.topic, { ...message, type: message.t } as StreamInput)
+        break
+      case 'error':
+        this.#reporter.report('server-error', `The server reports: ${message.message} (${message.code})`)
+        break
+      case 'authed': // As it was hoped.
+      case 'ack':
+      case 'presence-state':
+      case 'presence-diff':
+      case 'signals': // Taken already.
+        break
     }
     this.#streams.flush()
     this.#checkAnswers()
   }
 
+  #refused({ topic, code, message, action }: Omit<ServerMessage & { t: 'refused' }, 't'>): void {
+    const what = action === 'presence' ? `presence in "${topic}"` : `"${topic}"`
+    this.#reporter.report('topic-refused', `The server refused ${what} (${code}): ${message}`)
+    if (action === 'presence') this.#talk.presence.refused(topic, code)
+    else this.#streams.feed(topic, { type: 'refused', code })
+  }
+
+  #resync(resync: TopicResync): void {
+    this.#reporter.tell(() => {
+      this.#handlers.onResync(resync)
+    })
+  }
+
   #checkAnswers(): void {
-    if (this.#state.status === 'resyncing' && this.#streams.isAnswered) this.#dispatch({ type: 'resynced' })
+    if (this.#machine.state.status === 'resyncing' && this.#streams.isAnswered)
+      this.#machine.dispatch({ type: 'resynced' })
   }
 
   #carryOut(outputs: readonly (StreamOutput | PlainOutput)[], topic = '', isReplay = false): void {
-    const link = this.#link
+    const link = this.#wire.link
+    const user = this.#user
     for (const output of outputs) {
+      if (user !== this.#user) return // L10: a handler has changed the user, in the midst of a frame.
       switch (output.type) {
         case 'deliver':
-          this.#tell(() => {
+          this.#reporter.tell(() => {
             this.#handlers.onEvents(output.events, isReplay)
           })
           break
         case 'resync':
-          this.#tell(() => {
-            this.#handlers.onResync(output)
-          })
+          this.#resync(output)
           break
         case 'ask': // Sent at the end of the frame.
           break
         case 'overdue':
-          if (link === this.#link) this.#failed(`The server gave no answer about the topic "${topic}".`)
+          if (link === this.#wire.link) this.#failed(`The server gave no answer about the topic "${topic}".`)
           break
         case 'lost':
-          this.#report('history-lost', `Events of the topic "${topic}" were not replayed. It is reset.`)
+          this.#reporter.report(
+            'history-lost',
+            `Events of the topic "${topic}" were not replayed. It is reset.`,
+          )
           break
         case 'invalid':
-          this.#report('undecodable', 'decode() gave what is no { type, data }. It is skipped.')
+          this.#reporter.report('undecodable', 'decode() gave what is no { type, data }. It is skipped.')
       }
-    }
-  }
-
-  #report(code: RealtimeErrorCode, message: string, cause?: unknown): void {
-    // An error of the library says more itself: what a transport needs that is not there.
-    this.#reportError(cause instanceof RealtimeError ? cause : new RealtimeError(code, message, { cause }))
-  }
-
-  #reportError(error: RealtimeError): void {
-    try {
-      this.#handlers.onError(error)
-    } catch (cause) {
-      // Its own failure cannot be reported to itself: it becomes an uncaught error.
-      queueMicrotask(() => {
-        throw cause
-      })
-    }
-  }
-
-  /** Runs code that is not ours: what it throws is reported, and the session goes on. */
-  #tell(call: () => void): void {
-    try {
-      call()
-    } catch (cause) {
-      this.#report('listener-failed', 'A handler of the session threw.', cause)
     }
   }
 }

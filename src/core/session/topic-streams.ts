@@ -82,6 +82,14 @@ export class TopicStreams {
     this.flush()
   }
 
+  /** L10: the positions belong to the last user. The same topics are wanted. */
+  forget(): void {
+    for (const topic of this.#streams.keys()) this.#streams.set(topic, newStream(topic))
+    this.#isAlarmStale = true
+    this.#options.onPhase()
+    this.flush()
+  }
+
   /** The connection is gone, and what was to be asked over it. */
   disconnect(): void {
     this.#asks.clear()

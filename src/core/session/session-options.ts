@@ -1,0 +1,19 @@
+import type { Clock } from '../clock.ts'
+import type { Transport } from '../transport.ts'
+import type { SessionLimits } from './limits.ts'
+import type { SessionHandlers } from './session-handlers.ts'
+import type { WakeSignals } from './wake-signals.ts'
+
+export interface SessionOptions {
+  readonly transport: Transport
+  readonly handlers: SessionHandlers
+  /** @default the platform's */
+  readonly clock?: Clock | undefined
+  /** Numbers in [0, 1). @default Math.random */
+  readonly random?: (() => number) | undefined
+  /** @default the browser's, where there is one */
+  readonly signals?: WakeSignals | undefined
+  readonly limits?: Partial<SessionLimits> | undefined
+  /** Ids that no other client has. @default random ones */
+  readonly createId?: (() => string) | undefined
+}
