@@ -8,7 +8,13 @@
  *
  * One thing flows back: the topics that the screen needs (cache → session).
  */
-import { QueryClient, type Query, type QueryFunction, type QueryKey, type StaleTime } from '@tanstack/query-core'
+import {
+  QueryClient,
+  type Query,
+  type QueryFunction,
+  type QueryKey,
+  type StaleTime,
+} from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
 import { CacheSync, type CacheLimits, type QueryInspection } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
@@ -142,7 +148,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       limits: { ...CACHE_LIMITS, ...given },
       onError: report,
       onApplied: (batch) => {
-        for (const { event } of batch) if (event) this.#call(this.#handlers.get(event.type), event.data, event)
+        for (const { event } of batch)
+          if (event) this.#call(this.#handlers.get(event.type), event.data, event)
       },
     })
     this.mutations = new PendingMutations({

@@ -5,8 +5,11 @@ export {
   type RealtimeQueryBridgeOptions,
 } from './bridge.ts'
 export type { RequestFrame } from './core/cache/batcher.ts'
-export type { CacheLimits } from './core/cache/cache-sync.ts'
+export type { CacheLimits, QueryInspection } from './core/cache/cache-sync.ts'
 export type { EffectExplanation, Explanation, QueryExplanation } from './core/cache/explain.ts'
+export type { PendingMutation, PendingStatus } from './core/cache/pending-mutations.ts'
+export type { HeaderSource, PositionSource } from './core/cache/position-source.ts'
+export type { PositionedContext } from './core/cache/positioned-fetch.ts'
 export type { TopicsOfQuery } from './core/cache/topic-interest.ts'
 export { systemClock, type Clock } from './core/clock.ts'
 export { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
@@ -34,6 +37,7 @@ export {
   type EventTable,
   type HandlerResult,
   type InferEvents,
+  type PredictedEvent,
   type Register,
   type RegisteredTable,
   type Resolved,

@@ -1,9 +1,4 @@
-import type {
-  DataTag,
-  MutationFunctionContext,
-  MutationOptions,
-  QueryKey,
-} from '@tanstack/query-core'
+import type { DataTag, MutationFunctionContext, MutationOptions, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import { REALTIME, type MutationSpec } from './core/cache/pending-mutations.ts'
 import type { PositionSource } from './core/cache/position-source.ts'
@@ -44,9 +39,9 @@ export interface RealtimeMutationOptions<
   TVariables = void,
   TOnMutateResult extends object | undefined | void = undefined,
 > extends Omit<
-    MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>>,
-    'mutationFn' | 'onMutate'
-  > {
+  MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>>,
+  'mutationFn' | 'onMutate'
+> {
   /** Sends the mutation. Reject when the server refuses it. */
   mutationFn(variables: TVariables, context: RealtimeMutationContext): Promise<TData>
   /**
@@ -59,7 +54,11 @@ export interface RealtimeMutationOptions<
    * `optimistic` gave it is the mutationId) takes its place in the same step.
    */
   confirm?:
-    | ((result: TData, variables: TVariables, context: { readonly mutationId: string }) => MutationEffects | void)
+    | ((
+        result: TData,
+        variables: TVariables,
+        context: { readonly mutationId: string },
+      ) => MutationEffects | void)
     | undefined
   /**
    * What brings the confirmed data: `echo`, the event that the mutation causes, with its mutationId; or `refetch`, a
@@ -75,7 +74,12 @@ export interface RealtimeMutationOptions<
   idempotent?: boolean | undefined
   /** Whether after this error the server may have carried it out all the same. @default isUnknownOutcome */
   isUnknown?: ((error: TError) => boolean) | undefined
-  onMutate?: ((variables: TVariables, context: MutationFunctionContext) => TOnMutateResult | Promise<TOnMutateResult>) | undefined
+  onMutate?:
+    | ((
+        variables: TVariables,
+        context: MutationFunctionContext,
+      ) => TOnMutateResult | Promise<TOnMutateResult>)
+    | undefined
 }
 
 /** How often a mutation whose outcome is not known is sent again, under the same mutationId. */
@@ -100,7 +104,16 @@ export function realtimeMutationOptions<
   bridge: RealtimeQueryBridge<EventTable>,
   options: RealtimeMutationOptions<TData, TError, TVariables, TOnMutateResult>,
 ): MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> {
-  const { mutationFn, optimistic, confirm, settle, idempotent, isUnknown = isUnknownOutcome, onMutate, ...rest } = options
+  const {
+    mutationFn,
+    optimistic,
+    confirm,
+    settle,
+    idempotent,
+    isUnknown = isUnknownOutcome,
+    onMutate,
+    ...rest
+  } = options
   if (process.env['NODE_ENV'] !== 'production' && typeof mutationFn !== 'function') {
     throw new RealtimeError('usage', 'realtimeMutationOptions: pass a mutationFn that sends the mutation.')
   }
@@ -147,11 +160,14 @@ export function isUnknownOutcome(error: unknown): boolean {
   }
   const answered = typeof status === 'number' ? status : response?.status
   // 408, 425 and 5xx: the answer comes from somebody who does not know either.
-  if (typeof answered === 'number' && answered > 0) return answered >= 500 || answered === 408 || answered === 425
+  if (typeof answered === 'number' && answered > 0)
+    return answered >= 500 || answered === 408 || answered === 425
   const isBroken = ['TypeError', 'AbortError', 'TimeoutError', 'NetworkError'].includes(String(name))
   return isBroken || ['ERR_NETWORK', 'ECONNABORTED', 'ECONNRESET', 'ETIMEDOUT'].includes(String(code))
 }
 
 function effectsOf(effects: MutationEffects | void): readonly Effect[] {
-  return [effects ?? []].flat().flatMap((item) => (item.kind === 'predicted' ? item.effects : [item])) as Effect[]
+  return [effects ?? []]
+    .flat()
+    .flatMap((item) => (item.kind === 'predicted' ? item.effects : [item])) as Effect[]
 }

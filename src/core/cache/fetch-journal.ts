@@ -45,7 +45,8 @@ export class FetchJournal {
     const replaced = this.#records.get(query)
     // A page fetch reads no old page again, so it makes nothing good that the fetch it replaces was to.
     let dirty = page ? replaced?.dirty : undefined
-    if (page) for (const { refetchType } of replaced?.facts ?? []) if (refetchType) dirty = widest(dirty, refetchType)
+    if (page)
+      for (const { refetchType } of replaced?.facts ?? []) if (refetchType) dirty = widest(dirty, refetchType)
     this.#records.set(query, {
       startedAt,
       facts: [],

@@ -100,7 +100,8 @@ export class Optimistic {
     this.#running.set(mutationId, { guess, reads: new Set(), cancel: undefined })
     notifyManager.batch(() => {
       this.#guess(operation)
-      operation.isIdempotent = isIdempotent ?? !operation.effects.some((effect) => isCreation(effect, mutationId))
+      operation.isIdempotent =
+        isIdempotent ?? !operation.effects.some((effect) => isCreation(effect, mutationId))
       this.#showAll(operation.effects)
     })
   }
@@ -284,8 +285,14 @@ export class Optimistic {
         return overlay.entries.has(query) ? overlay.view(query, operation) : query.state.data
       })
     } catch (cause) {
-      const message = 'optimistic threw. What the mutation shows stays as it was. Make it total: get may give undefined.'
-      onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId: operation.mutationId } }))
+      const message =
+        'optimistic threw. What the mutation shows stays as it was. Make it total: get may give undefined.'
+      onError(
+        new RealtimeError('handler-failed', message, {
+          cause,
+          details: { mutationId: operation.mutationId },
+        }),
+      )
     }
     running.reads = reads
     for (const query of this.#options.affected(operation.effects)) this.#cover(query)
@@ -343,7 +350,8 @@ export class Optimistic {
       operation.isOverdue = true
       for (const query of this.#queriesOf(operation)) {
         const entry = overlay.entries.get(query)
-        if (entry && !includes(entry, operation, overlay.log)) this.#settleByFetch(operation, new Set([query]))
+        if (entry && !includes(entry, operation, overlay.log))
+          this.#settleByFetch(operation, new Set([query]))
       }
       this.#forgetDone()
     })

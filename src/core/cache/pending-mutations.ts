@@ -164,7 +164,10 @@ export class PendingMutations {
     let list = this.#snapshots.get(name)
     if (list === undefined) {
       const matching = [...this.#byId.values()].filter(({ keys }) => {
-        return queryKey.length === 0 || keys.some((key) => partialMatchKey(key, queryKey) || partialMatchKey(queryKey, key))
+        return (
+          queryKey.length === 0 ||
+          keys.some((key) => partialMatchKey(key, queryKey) || partialMatchKey(queryKey, key))
+        )
       })
       list = matching.map((running) => this.#describe(running))
       this.#snapshots.set(name, list)
@@ -206,7 +209,10 @@ export class PendingMutations {
   }
 
   /** Every attempt has failed. */
-  failed(spec: MutationSpec, { error, variables, context }: { error: unknown; variables: unknown; context: object }): void {
+  failed(
+    spec: MutationSpec,
+    { error, variables, context }: { error: unknown; variables: unknown; context: object },
+  ): void {
     const { optimistic } = this.#options
     const running = this.#running(spec, variables, context)
     running.error = error
@@ -226,7 +232,12 @@ export class PendingMutations {
 
   #begin(
     spec: MutationSpec,
-    from: { variables: unknown; context?: object; mutation?: Mutation<any, any, any, any> | undefined; mutationId?: string },
+    from: {
+      variables: unknown
+      context?: object
+      mutation?: Mutation<any, any, any, any> | undefined
+      mutationId?: string
+    },
   ): RunningMutation {
     const { optimistic, ids, now, createId, settle } = this.#options
     const { variables, context, mutation } = from
@@ -260,7 +271,9 @@ export class PendingMutations {
       settle: spec.settle ?? settle(),
       guess: (get) => {
         const effects = spec.guess(ids.rewrite(variables), { mutationId, get })
-        running.itemIds = [...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : [])))]
+        running.itemIds = [
+          ...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : []))),
+        ]
         running.keys = effects.map((effect) =>
           effect.kind === 'setData' ? effect.queryKey : ((effect.filters.queryKey ?? []) as QueryKey),
         )
@@ -289,7 +302,13 @@ export class PendingMutations {
   #restored(mutation: Mutation<any, any, any, any>): void {
     const own = (mutation.options as OptionsWithSpec)[REALTIME]
     const { status, variables, context } = mutation.state
-    if (own === undefined || own.owner !== this.#options.owner || status !== 'pending' || this.#byMutation.has(mutation)) return
+    if (
+      own === undefined ||
+      own.owner !== this.#options.owner ||
+      status !== 'pending' ||
+      this.#byMutation.has(mutation)
+    )
+      return
     const { mutationId } = (context ?? {}) as { mutationId?: unknown }
     const isKnown = typeof mutationId === 'string'
     if (isKnown && this.#byId.has(mutationId)) return
@@ -311,11 +330,16 @@ export class PendingMutations {
   }
 
   /** What the server has said, as effects. When `confirm` fails, the guess stays until the echo or a fetch. */
-  #confirm({ spec, mutationId }: RunningMutation, result: unknown, variables: unknown): readonly Effect[] | undefined {
+  #confirm(
+    { spec, mutationId }: RunningMutation,
+    result: unknown,
+    variables: unknown,
+  ): readonly Effect[] | undefined {
     try {
       return spec.confirm(result, variables, mutationId)
     } catch (cause) {
-      const message = 'confirm threw. The mutation counts as carried out; what it shows stays until the server tells.'
+      const message =
+        'confirm threw. The mutation counts as carried out; what it shows stays until the server tells.'
       this.#options.onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId } }))
       return undefined
     }
@@ -335,8 +359,12 @@ export class PendingMutations {
       await other.settled.promise
       running.isWaiting = false
       if (other.fate !== 'failed') continue
-      const message = 'A mutation that this one depends on was refused, so this one was not sent. Retry that one first.'
-      throw new RealtimeError('dependency-failed', message, { cause: other.error, details: { mutationId: other.mutationId } })
+      const message =
+        'A mutation that this one depends on was refused, so this one was not sent. Retry that one first.'
+      throw new RealtimeError('dependency-failed', message, {
+        cause: other.error,
+        details: { mutationId: other.mutationId },
+      })
     }
   }
 
@@ -357,7 +385,11 @@ export class PendingMutations {
 
   #settle(running: RunningMutation): void {
     running.settled.resolve()
-    if (running.fate !== 'open' && running.fate !== 'failed' && !this.#options.optimistic.has(running.mutationId)) {
+    if (
+      running.fate !== 'open' &&
+      running.fate !== 'failed' &&
+      !this.#options.optimistic.has(running.mutationId)
+    ) {
       running.fate = 'done'
       this.#byId.delete(running.mutationId)
     }
@@ -393,7 +425,10 @@ export class PendingMutations {
     if ((fate !== 'failed' && fate !== 'unknown') || mutation === undefined) return
     this.#byId.delete(mutationId)
     if (fate === 'unknown') this.#again.set(variables, running)
-    const observer = new MutationObserver(this.#options.queryClient, mutation.options as MutationOptions<any, any, any, any>)
+    const observer = new MutationObserver(
+      this.#options.queryClient,
+      mutation.options as MutationOptions<any, any, any, any>,
+    )
     // Its failure is told by the list, and by the callbacks of its options.
     observer.mutate(variables).catch(() => undefined)
   }

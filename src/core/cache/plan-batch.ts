@@ -33,7 +33,10 @@ export interface PlanOptions {
 }
 
 /** What a batch does, query by query, so that each is written once (L7). The order of effects is kept within a query. */
-export function planBatch(batch: readonly RoutedEvent[], { match, tick, onError }: PlanOptions): Map<Query, Plan> {
+export function planBatch(
+  batch: readonly RoutedEvent[],
+  { match, tick, onError }: PlanOptions,
+): Map<Query, Plan> {
   const plans = new Map<Query, Plan>()
   for (const source of batch) {
     const { event, isReplay } = source

@@ -14,10 +14,10 @@ import type { FetchRecord } from './fetch-journal.ts'
 import { positionsOf, type PositionSource } from './position-source.ts'
 
 /** What a wrapped `queryFn` gets: TanStack's context, and `received`. */
-export type PositionedContext<TQueryKey extends QueryKey = QueryKey, TPageParam = never> = QueryFunctionContext<
-  TQueryKey,
-  TPageParam
-> & {
+export type PositionedContext<
+  TQueryKey extends QueryKey = QueryKey,
+  TPageParam = never,
+> = QueryFunctionContext<TQueryKey, TPageParam> & {
   /** Notes the positions that a response states, and gives it back. */
   received<TSource extends PositionSource>(source: TSource): TSource
 }
@@ -100,7 +100,8 @@ async function pass(
     change.cancel()
   }
   // Without a position nothing tells whether it was read before one of them was carried out, or after.
-  const isOpen = ({ fate, acks }: Operation) => fate !== 'pending' && (positions.size === 0 || acks.size === 0)
+  const isOpen = ({ fate, acks }: Operation) =>
+    fate !== 'pending' && (positions.size === 0 || acks.size === 0)
   for (const operation of overlay.operations.values()) {
     if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
     if (operation.settledAt >= startedAt) overlapping.add(operation)

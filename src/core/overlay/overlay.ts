@@ -22,7 +22,15 @@ import {
   type Entry,
   type Layer,
 } from './entry.ts'
-import { hasReached, isContained, isRepeatable, widest, type Fact, type Positions, type RefetchType } from './fact.ts'
+import {
+  hasReached,
+  isContained,
+  isRepeatable,
+  widest,
+  type Fact,
+  type Positions,
+  type RefetchType,
+} from './fact.ts'
 import { foldEffects, type FoldProblem } from './fold-effects.ts'
 import type { EffectContext } from './list-upsert.ts'
 import type { Operation } from './operation.ts'
@@ -330,7 +338,11 @@ export class Overlay<TQuery extends EffectContext> {
     if (entry.facts.length <= maxFacts) return
     // At the limit the older half goes into the base: what is shown stays the same, and a fetch is wanted anyway.
     const oldest = entry.facts.splice(0, entry.facts.length - maxFacts / 2)
-    entry.base = foldEffects(oldest.flatMap(({ effects }) => effects), entry.base, query).data
+    entry.base = foldEffects(
+      oldest.flatMap(({ effects }) => effects),
+      entry.base,
+      query,
+    ).data
   }
 
   /** A base that has taken these facts stands at the last of them. */

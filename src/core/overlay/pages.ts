@@ -19,5 +19,9 @@ export function appendPage(
     if (maxPages === 0 || all.length <= maxPages) return all
     return isForward ? all.slice(1) : all.slice(0, -1)
   }
-  return { ...base, pages: join(base.pages, fetched.pages), pageParams: join(base.pageParams, fetched.pageParams) }
+  return {
+    ...base,
+    pages: join(base.pages, fetched.pages),
+    pageParams: join(base.pageParams, fetched.pageParams),
+  }
 }

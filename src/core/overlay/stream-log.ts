@@ -108,7 +108,13 @@ export class StreamLog {
   #of(topic: string, { epoch, offset }: Position): TopicLog {
     let log = this.#topics.get(topic)
     if (log === undefined) {
-      log = { position: { epoch, offset: offset - 1 }, floor: offset - 1, events: [], pastEpochs: [], brokenAt: -1 }
+      log = {
+        position: { epoch, offset: offset - 1 },
+        floor: offset - 1,
+        events: [],
+        pastEpochs: [],
+        brokenAt: -1,
+      }
     } else if (log.position.epoch !== epoch) {
       log.pastEpochs = [log.position.epoch, ...log.pastEpochs].slice(0, MAX_PAST_EPOCHS)
       log.position = { epoch, offset: offset - 1 }

@@ -215,10 +215,18 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
 function predict(rules: ReadonlyMap<string, EventRule>, type: string, data: unknown): PredictedEvent {
   const rule = rules.get(type)
   if (!rule) {
-    throw new RealtimeError('usage', `predict: no event "${type}" in the table. It has: ${[...rules.keys()].join(', ')}.`)
+    throw new RealtimeError(
+      'usage',
+      `predict: no event "${type}" in the table. It has: ${[...rules.keys()].join(', ')}.`,
+    )
   }
   const result = rule.handle(data, { type, data })
-  return { kind: 'predicted', type, data, effects: result === undefined ? [] : [result as Effect | Effect[]].flat() }
+  return {
+    kind: 'predicted',
+    type,
+    data,
+    effects: result === undefined ? [] : [result as Effect | Effect[]].flat(),
+  }
 }
 
 const KINDS: ReadonlySet<unknown> = new Set<Effect['kind']>([

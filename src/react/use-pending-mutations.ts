@@ -1,0 +1,23 @@
+import type { QueryKey } from '@tanstack/react-query'
+import { useCallback, useSyncExternalStore } from 'react'
+import type { PendingMutation } from '../core/cache/pending-mutations.ts'
+import { useRealtimeBridge } from './bridge-context.ts'
+import type { BridgeHookOptions } from './use-realtime-status.ts'
+
+const NONE: readonly PendingMutation[] = []
+
+/**
+ * The realtime mutations that are not confirmed, or were refused and are not dealt with, oldest first. With a query
+ * key: those that touch queries under it.
+ */
+export function usePendingMutations(
+  queryKey?: QueryKey,
+  options: BridgeHookOptions = {},
+): readonly PendingMutation[] {
+  const bridge = useRealtimeBridge(options.bridge)
+  return useSyncExternalStore(
+    useCallback((listener: () => void) => bridge.subscribePending(listener), [bridge]),
+    () => bridge.pendingMutations(queryKey),
+    () => NONE,
+  )
+}
