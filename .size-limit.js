@@ -34,4 +34,5 @@ export default [
   line({ name: './websocket, with partysocket', files: ['dist/websocket.js'], limit: '4.5 kB' }),
   line({ name: './sse, with eventsource-parser', files: ['dist/sse.js'], limit: '4.5 kB' }),
   line({ name: './server', files: ['dist/server.js'], platform: 'node' }),
+  line({ name: './server/redis', files: ['dist/server-redis.js'], platform: 'node' }),
 ]

@@ -8,6 +8,7 @@ export default defineConfig({
     websocket: 'src/transports/websocket.ts',
     sse: 'src/transports/sse.ts',
     server: 'src/server/index.ts',
+    'server-redis': 'src/server/logs/redis.ts',
     testing: 'src/testing/index.ts',
   },
   format: 'esm',

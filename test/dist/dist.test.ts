@@ -54,6 +54,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
     packages: ['node:buffer', 'ws'],
   },
+  'realtime-query-bridge/server/redis': {
+    file: 'server-redis',
+    names: ['redisEventLog'],
+    packages: ['node:crypto'],
+  },
   'realtime-query-bridge/testing': {
     file: 'testing',
     names: ['FakeConnection', 'createFakeTransport', 'eventLogContract', 'transportContract'],

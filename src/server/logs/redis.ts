@@ -46,6 +46,16 @@ export interface RedisEventLogOptions {
   readonly timeoutMs?: number | undefined
   /** Hears of outages (once each) and of what else goes wrong in the background. @default console.error */
   readonly onError?: ((error: RealtimeError) => void) | undefined
+  /** What the log reads from the platform; tests pass their own. */
+  readonly platform?: Partial<RedisLogPlatform> | undefined
+}
+
+export interface RedisLogPlatform {
+  readonly clock: Clock
+  /** From 0 up to 1. */
+  readonly random: () => number
+  /** Up to 16 letters and digits, never the same twice. */
+  readonly newId: () => string
 }
 
 /** Calls that wait for Redis at one time. More are rejected, so that an outage does not fill the memory. */
@@ -67,20 +77,8 @@ const MAX_PENDING = 10_000
  * const realtime = createRealtimeServer({ log, authenticate, authorize })
  */
 export function redisEventLog(options: RedisEventLogOptions): EventLog {
-  return openRedisEventLog(options, { clock: systemClock, random: Math.random, newId: randomId })
-}
-
-/** @internal What is read from the platform, for tests. */
-export interface RedisLogPlatform {
-  readonly clock: Clock
-  readonly random: () => number
-  readonly newId: () => string
-}
-
-/** @internal */
-export function openRedisEventLog(options: RedisEventLogOptions, platform: RedisLogPlatform): EventLog {
-  const { client, prefix = 'rqb', shards: shardCount = 1, timeoutMs = 5_000 } = options
-  const { clock, random, newId } = platform
+  const { client, prefix = 'rqb', shards: shardCount = 1, timeoutMs = 5_000, platform = {} } = options
+  const { clock = systemClock, random = Math.random, newId = randomId } = platform
   if (typeof (client as Partial<RedisClient> | undefined)?.duplicate !== 'function') {
     throw usage("client must be an ioredis client: redisEventLog({ client: new Redis('redis://…') }).")
   }
