@@ -18,6 +18,7 @@ import {
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
 import { CacheSync, type CacheLimits, type QueryInspection } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
+import { forgetUser } from './core/cache/forget-user.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import { PendingMutations, type PendingMutation } from './core/cache/pending-mutations.ts'
@@ -30,7 +31,14 @@ import type { RealtimeEvent } from './core/event.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import { Session, type BridgeStatus, type SessionLimits, type WakeSignals } from './core/session/session.ts'
+import {
+  Session,
+  type Ack,
+  type BridgeStatus,
+  type SendOptions,
+  type SessionLimits,
+  type WakeSignals,
+} from './core/session/session.ts'
 import type { Transport } from './core/transport.ts'
 
 /** Bounds and times. Each has a default; see `CacheLimits` and `SessionLimits`. */
@@ -57,6 +65,11 @@ export interface RealtimeQueryBridgeOptions<TTable extends EventTable> {
    * @default console.warn, outside production
    */
   readonly onError?: ((error: RealtimeError) => void) | undefined
+  /**
+   * Who is signed in: any text that differs from user to user. `null`: nobody. Later it is told by `setIdentity`.
+   * @default null
+   */
+  readonly identity?: string | null | undefined
   readonly limits?: Partial<BridgeLimits> | undefined
   /** For tests. @default the platform's */
   readonly clock?: Clock | undefined
@@ -119,6 +132,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   /** An event has named the mutation that caused it. */
   #hasEchoes = false
   #isStarted = false
+  #identity: string | null
+  /** What is still applied belongs to the last user: his handlers are not called any more. */
+  #isForgetting = false
 
   constructor(options: RealtimeQueryBridgeOptions<TTable>) {
     const {
@@ -134,6 +150,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.queryClient = queryClient
     this.events = events
     this.#options = options
+    this.#identity = options.identity ?? null
     // A limit that is `undefined` is not given.
     const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
     const report = (error: RealtimeError) => {
@@ -148,8 +165,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       limits: { ...CACHE_LIMITS, ...given },
       onError: report,
       onApplied: (batch) => {
-        for (const { event } of batch)
+        const identity = this.#identity
+        for (const { event } of batch) {
+          // L10: a handler may change the user in the midst of a batch.
+          if (this.#isForgetting || identity !== this.#identity) return
           if (event) this.#call(this.#handlers.get(event.type), event.data, event)
+        }
       },
     })
     this.mutations = new PendingMutations({
@@ -238,6 +259,57 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#interest.detach()
     this.mutations.stop()
     this.#cache.stop()
+  }
+
+  /** Who is signed in, as the bridge was told. */
+  get identity(): string | null {
+    return this.#identity
+  }
+
+  /**
+   * Tells who is signed in now: any text that differs from user to user, or `null` for nobody. When it is another one,
+   * everything of the last user goes before the next connection is made (L10): the connection with its positions, what
+   * waits to be sent, pending mutations and what they show, and the whole cache of the QueryClient. What is on screen is
+   * fetched anew. Call it after the app's requests have the new credential. The first user of a page is best told by
+   * the option `identity`, since from `null` to a user is a change, too.
+   */
+  setIdentity(identity: string | null): void {
+    if (identity === this.#identity) return
+    this.#identity = identity
+    this.#isForgetting = true
+    if (this.#isStarted) this.#cache.stop()
+    this.mutations.clear()
+    this.#cache.optimistic.clear()
+    forgetUser(this.queryClient)
+    this.#isForgetting = false
+    // It dials at the end of this turn at the earliest.
+    this.#session.switchUser()
+    if (!this.#isStarted) return
+    this.#cache.start()
+    this.#session.start() // The server may have ended the session of the last user.
+  }
+
+  /**
+   * Sends a message to the app's handler on the server, over the same connection. It is kept while there is none, in
+   * order, and sent once: the server knows it again. The promise never rejects; `fate` tells what became of it.
+   *
+   * @throws RealtimeError `usage`: `data` is no JSON, or the transport speaks the messages of its backend.
+   * @example
+   * const ack = await bridge.send('task.nudge', { id }, { topic: `board:${boardId}` })
+   * if (ack.fate !== 'acked') toast('Nobody was told.')
+   */
+  send(type: string, data?: unknown, options?: SendOptions): Promise<Ack> {
+    return this.#session.send(type, data, options)
+  }
+
+  /** Who is present in a topic. `usePresence` does it for you. */
+  get presence(): Session['presence'] {
+    return this.#session.presence
+  }
+
+  /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
+  get signals(): Session['signals'] {
+    return this.#session.signals
   }
 
   /** The connection, now. The same object until something changes. */

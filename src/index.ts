@@ -43,8 +43,15 @@ export {
   type Resolved,
 } from './core/routing/event-table.ts'
 export { resource, type ResourceOptions } from './core/routing/resource.ts'
+export type { QueryOfOptions } from './core/cache/live-queries.ts'
+export type { PresenceMember, WireSignal } from './core/protocol/messages.ts'
 export type {
+  Ack,
   BridgeStatus,
+  PresenceHold,
+  PresenceView,
+  SendFate,
+  SendOptions,
   SessionLimits,
   SessionStatus,
   StatusReason,
