@@ -30,6 +30,14 @@ const HOSTILE_NAMES = [
   'a*',
   '\u{1F600}\n"',
   '{a}',
+  'nul\u0000',
+  // Looks the same, and is another name.
+  '\u00e9',
+  'e\u0301',
+  // Halves of surrogate pairs: UTF-8 has one replacement for all of them.
+  '\ud800',
+  '\ud801',
+  '\ufffd',
 ]
 
 /**
@@ -55,6 +63,21 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
     const positions = await Promise.all(range(20).map((n) => (n % 2 ? a : b).append('topic', numbered(n))))
     same(sorted(positions.map(({ offset }) => offset)), range(20))
     same(new Set(positions.map(({ epoch }) => epoch)).size, 1)
+  })
+
+  contract('gives every append the position that its event can be read at', async ({ a, b }) => {
+    const { epoch } = await a.head('topic')
+    const positions = await Promise.all(range(40).map((n) => (n % 2 ? a : b).append('topic', numbered(n))))
+    const read = await readAll(b, 'topic', { epoch, offset: 0 })
+    for (const [index, position] of positions.entries()) {
+      same(read[position.offset - 1], { ...numbered(index + 1), offset: position.offset })
+    }
+  })
+
+  contract('has epochs that fit on the wire', async ({ a }) => {
+    const { epoch } = await a.append('topic', numbered(1))
+    for (const text of [epoch, (await a.head('other')).epoch])
+      same(text.length >= 1 && text.length <= 64, true)
   })
 
   contract('gives a topic without events a head, from which its first event follows', async ({ a, b }) => {
@@ -84,6 +107,18 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
     const read = await b.read('topic', { epoch, offset: 1 }, 2)
     same(read.outcome === 'events' && numbers(read.events), [2, 3])
     same(read.head, { epoch, offset: 5 })
+  })
+
+  contract('reads page by page what it reads at once', async ({ a, b }) => {
+    const { epoch } = await appendNumbers(a, 'topic', 25)
+    const all: number[] = []
+    for (;;) {
+      const page = await b.read('topic', { epoch, offset: all.length }, 7)
+      if (page.outcome === 'reset') throw new Error('reset in the middle')
+      all.push(...numbers(page.events))
+      if (page.events.length < 7) break
+    }
+    same(all, range(25))
   })
 
   contract('reads nothing at the head', async ({ a, b }) => {
@@ -175,6 +210,32 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
     same([...numbers(read), ...late.map(({ event }) => event.offset)], range(50))
   })
 
+  contract('tells those who come after everybody had left', async ({ a, b }) => {
+    const first = listen(b)
+    await b.head('topic')
+    await a.append('topic', numbered(1))
+    await first.until(1)
+    first.stop()
+    await a.append('topic', numbered(2))
+    const second = listen(b)
+    await b.head('topic')
+    await a.append('topic', numbered(3))
+    await second.until(1, ({ event }) => event.offset === 3)
+    same(numbers(first.entries.map(({ event }) => event)), [1])
+    same(second.entries.filter(({ event }) => event.offset === 3).length, 1)
+  })
+
+  contract('never says that a topic was quiet for longer than it was', async ({ a, b }) => {
+    const startMs = Date.now()
+    await a.append('topic', numbered(1))
+    for (const log of [a, b]) {
+      const quietMs = await log.quietMs?.('topic')
+      if (quietMs === undefined) continue
+      same(Number.isInteger(quietMs) && quietMs >= 0, true)
+      same(quietMs <= Date.now() - startMs, true)
+    }
+  })
+
   contract('tells nothing after unsubscribing', async ({ a, b }) => {
     const gone = listen(b)
     const stays = listen(b)
@@ -224,15 +285,23 @@ async function readAll(log: EventLog, topic: string, after: Position): Promise<r
 
 function listen(log: EventLog) {
   const entries: LogEntry[] = []
+  let hasMissed = false
   let check = () => {}
-  const stop = log.subscribe((entry) => {
-    entries.push(entry)
-    check()
-  })
+  const stop = log.subscribe(
+    (entry) => {
+      entries.push(entry)
+      check()
+    },
+    () => {
+      hasMissed = true
+      check()
+    },
+  )
   const until = (count: number, matches: (entry: LogEntry) => boolean = () => true) =>
-    new Promise<void>((resolve) => {
+    new Promise<void>((resolve, reject) => {
       check = () => {
-        if (entries.filter(matches).length >= count) resolve()
+        if (hasMissed) reject(new Error('onMissed was called, and nothing was lost'))
+        else if (entries.filter(matches).length >= count) resolve()
       }
       check()
     })
