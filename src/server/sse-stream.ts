@@ -115,7 +115,7 @@ export class SseStream implements ServerSocket {
   abort(): void {
     if (this.#state === 'closed') return
     if (this.#state === 'open') this.#end = { code: LOST, reason: '' }
-    this.#tearDown()
+    this.#finish()
   }
 
   /** Keeps proxies from closing a silent stream. */
