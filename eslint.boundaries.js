@@ -62,6 +62,7 @@ const PEERS_OF_FILES = {
   'transports/websocket.ts': ['partysocket/ws'],
   'transports/sse.ts': ['eventsource-parser'],
   'server/ws.ts': ['node:', 'ws'],
+  'server/ws-socket.ts': ['node:', 'ws'],
 }
 
 /** Nothing imports these, whatever else it may import. They import what they like. */

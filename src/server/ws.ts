@@ -1,11 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type * as Ws from 'ws'
-import type { WebSocket, WebSocketServer } from 'ws'
+import type { RawData, WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../core/errors.ts'
-import { PROTOCOL } from '../core/protocol/version.ts'
+import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer } from './realtime-server.ts'
+import { WireFormat } from './wire-format.ts'
+import { WsSocket } from './ws-socket.ts'
 
 export interface AttachWebSocketOptions {
   /** Upgrades of this path are ours; every other path is left to other listeners. @default '/realtime' */
@@ -24,6 +26,24 @@ export interface AttachWebSocketOptions {
    * @default 30_000 // the usual idle limit of proxies is 60 s
    */
   readonly pingIntervalMs?: number | undefined
+  /**
+   * Other forms of the frames than JSON, for clients that ask for them: `[msgpackCodec()]`. An event is encoded once
+   * for each form that somebody in its audience speaks.
+   * @default [] // JSON
+   */
+  readonly codecs?: readonly FrameCodec[] | undefined
+  /**
+   * Compresses messages from a size on (permessage-deflate) for the clients that can. An event is compressed once for
+   * all of them, and no connection keeps a compressor; still it costs several times what sending does, so it pays
+   * where bandwidth is dear and events are large.
+   * @default false
+   */
+  readonly compression?: boolean | CompressionOptions | undefined
+}
+
+export interface CompressionOptions {
+  /** Smaller messages are sent as they are. @default 1_024 */
+  readonly thresholdBytes?: number | undefined
 }
 
 export interface WebSocketAttachment {
@@ -48,8 +68,7 @@ export interface UpgradingServer {
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** How long a client may take to answer a close before its socket is destroyed. */
-const CLOSE_TIMEOUT_MS = 5_000
+const DEFAULT_THRESHOLD_BYTES = 1_024
 
 /**
  * Serves `rqb.v1` over WebSocket on a Node HTTP server, with the package `ws`. Path, Origin and subprotocol are
@@ -71,52 +90,51 @@ export function attachWebSocket(
   } = options
   if (!path.startsWith('/')) throw new RealtimeError('usage', `path must start with '/'. Got '${path}'.`)
   const isOriginAllowed = originCheck(options.allowedOrigins)
+  const { compression = false } = options
+  const { thresholdBytes = DEFAULT_THRESHOLD_BYTES } = typeof compression === 'object' ? compression : {}
+  const formats = wireFormats(options.codecs, thresholdBytes)
   let webSockets: WebSocketServer | undefined
   const loaded = loadWs().then(({ WebSocketServer }) => {
     webSockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
       maxPayload: maxPayloadBytes,
-      handleProtocols: () => PROTOCOL,
+      // The client's first choice of those that are known here; one of them was offered.
+      handleProtocols: (offered) => [...offered].find((name) => formats.has(name)) ?? false,
+      // Without what went before, so that one compressed frame fits every client.
+      perMessageDeflate: compression !== false && {
+        threshold: thresholdBytes,
+        serverNoContextTakeover: true,
+        clientNoContextTakeover: true,
+      },
     })
     return webSockets
   })
-  /** Open sockets, and whether each has been heard of since the last ping. */
-  const sockets = new Map<WebSocket, { isAlive: boolean }>()
+  const sockets = new Map<WebSocket, WsSocket>()
   let onGone = () => {}
 
+  // One of each for all sockets: thousands of closures are memory.
+  function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+    sockets.get(this)?.received(data as Buffer, isBinary)
+  }
+  function onPong(this: WebSocket): void {
+    const socket = sockets.get(this)
+    if (socket) socket.isAlive = true
+  }
+  function onClose(this: WebSocket, code: number, reason: Buffer): void {
+    const connection = sockets.get(this)?.connection
+    sockets.delete(this)
+    connection?.closed(code, reason.toString())
+    onGone()
+  }
+
   function accept(webSocket: WebSocket, request: IncomingMessage): void {
-    const liveness = { isAlive: true }
-    sockets.set(webSocket, liveness)
-    const connection = server.opened(
-      {
-        send: (text) => {
-          webSocket.send(text)
-        },
-        close: (code, reason) => {
-          closeSoon(webSocket, code, reason)
-        },
-        get bufferedAmount() {
-          return webSocket.bufferedAmount
-        },
-      },
-      { url: request.url, headers: request.headers, remoteAddress: request.socket.remoteAddress },
-    )
-    webSocket.on('message', (data, isBinary) => {
-      liveness.isAlive = true
-      const bytes = data as Buffer
-      connection.message(isBinary ? bytes : bytes.toString())
-    })
-    webSocket.on('pong', () => {
-      liveness.isAlive = true
-    })
+    const socket = new WsSocket(webSocket, formats.get(webSocket.protocol)!)
+    sockets.set(webSocket, socket)
     // What breaks a socket (too large a message, bad UTF-8, a reset) is told by the close code that follows.
-    webSocket.on('error', () => {})
-    webSocket.on('close', (code, reason) => {
-      sockets.delete(webSocket)
-      connection.closed(code, reason.toString())
-      onGone()
-    })
+    webSocket.on('error', ignore).on('message', onMessage).on('pong', onPong).on('close', onClose)
+    const { url, headers } = request
+    socket.connection = server.opened(socket, { url, headers, remoteAddress: request.socket.remoteAddress })
   }
 
   const onUpgrade: UpgradeListener = (request, socket, head) => {
@@ -130,8 +148,9 @@ export function attachWebSocket(
     const isEncrypted = 'encrypted' in socket && socket.encrypted === true
     if (!isOriginAllowed({ origin, host, isEncrypted })) {
       refuse(socket, '403 Forbidden', 'This origin is not allowed. See allowedOrigins of attachWebSocket.')
-    } else if (!offersProtocol(request)) {
-      refuse(socket, '400 Bad Request', `Connect with the WebSocket subprotocol ${PROTOCOL}.`)
+    } else if (!offersOneOf(formats, request)) {
+      const known = [...formats.keys()].join(' or ')
+      refuse(socket, '400 Bad Request', `Connect with the WebSocket subprotocol ${known}.`)
     } else if (webSockets) {
       webSockets.handleUpgrade(request, socket, head, accept)
     } else {
@@ -151,14 +170,7 @@ export function attachWebSocket(
   httpServer.on('upgrade', onUpgrade)
 
   const pings = setInterval(() => {
-    for (const [webSocket, liveness] of sockets) {
-      if (liveness.isAlive) {
-        liveness.isAlive = false
-        webSocket.ping()
-      } else {
-        webSocket.terminate()
-      }
-    }
+    for (const socket of sockets.values()) socket.probe()
   }, pingIntervalMs)
   // The HTTP server keeps the process alive, not its pings.
   pings.unref()
@@ -173,7 +185,7 @@ export function attachWebSocket(
         onGone = () => {
           if (sockets.size === 0) resolve()
         }
-        for (const webSocket of sockets.keys()) closeSoon(webSocket, 1001, 'server is going away')
+        for (const socket of sockets.values()) socket.close(1001, 'server is going away')
         onGone()
       }))
     },
@@ -189,24 +201,27 @@ async function loadWs(): Promise<typeof Ws> {
   }
 }
 
-/** For a socket that waits: that the other side is gone is noticed when its turn has come. */
+/** What breaks a socket is noticed elsewhere: by its close, or when its turn has come. */
 const ignore = () => {}
 
-function offersProtocol(request: IncomingMessage): boolean {
-  const offered = request.headers['sec-websocket-protocol'] ?? ''
-  return offered.split(',').some((name) => name.trim() === PROTOCOL)
+function wireFormats(codecs: readonly FrameCodec[] = [], thresholdBytes: number): Map<string, WireFormat> {
+  const formats = new Map<string, WireFormat>()
+  for (const codec of [undefined, ...codecs]) {
+    const format = new WireFormat(codec, thresholdBytes)
+    if (formats.has(format.protocol) || (codec && !/^[a-z\d-]+$/i.test(codec.name))) {
+      throw new RealtimeError(
+        'usage',
+        `Every codec needs a name of its own, of letters, digits and '-'. Got '${codec?.name}'.`,
+      )
+    }
+    formats.set(format.protocol, format)
+  }
+  return formats
 }
 
-/** Closes, and does not wait long for a client that does not answer. */
-function closeSoon(webSocket: WebSocket, code: number, reason: string): void {
-  webSocket.close(code, reason)
-  const timer = setTimeout(() => {
-    webSocket.terminate()
-  }, CLOSE_TIMEOUT_MS)
-  timer.unref()
-  webSocket.once('close', () => {
-    clearTimeout(timer)
-  })
+function offersOneOf(formats: ReadonlyMap<string, unknown>, request: IncomingMessage): boolean {
+  const offered = request.headers['sec-websocket-protocol'] ?? ''
+  return offered.split(',').some((name) => formats.has(name.trim()))
 }
 
 function refuse(socket: Duplex, status: string, text: string): void {
