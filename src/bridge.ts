@@ -25,6 +25,7 @@ import { PendingMutations, type PendingMutation } from './core/cache/pending-mut
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
+import { TopicsWarning } from './core/cache/topics-warning.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 import type { RealtimeEvent } from './core/event.ts'
@@ -205,6 +206,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         this.#call(this.#liveListeners)
       },
     })
+    const isChecked = process.env['NODE_ENV'] !== 'production' && !transport.decode
+    const warning = isChecked && new TopicsWarning({ clock, interest: this.#interest, onError: report })
     this.#session = new Session({
       transport,
       clock,
@@ -223,6 +226,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         },
         onStatus: (status) => {
           this.#live.changed()
+          if (warning) warning.connection(status.status === 'live')
           this.#call(this.#statusListeners, status)
         },
         onTopicStates: () => {
@@ -303,12 +307,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   }
 
   /** Who is present in a topic. `usePresence` does it for you. */
-  get presence(): Session['presence'] {
+  get presence(): Pick<Session['presence'], 'join' | 'of' | 'subscribe'> {
     return this.#session.presence
   }
 
   /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
-  get signals(): Session['signals'] {
+  get signals(): Pick<Session['signals'], 'send' | 'listen'> {
     return this.#session.signals
   }
 
