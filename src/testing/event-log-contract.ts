@@ -30,15 +30,14 @@ const HOSTILE_NAMES = [
   'a*',
   '\u{1F600}\n"',
   '{a}',
-  'nul\u0000',
-  // Looks the same, and is another name.
+  // Two that look the same.
   '\u00e9',
   'e\u0301',
-  // Halves of surrogate pairs: UTF-8 has one replacement for all of them.
-  '\ud800',
-  '\ud801',
   '\ufffd',
 ]
+
+/** Names that not every store can hold; UTF-8 has one replacement for all halves of surrogate pairs. */
+const UNSPEAKABLE_NAMES = ['nul\u0000', 'nul', '\ud800', '\ud801']
 
 /**
  * The promises of `EventLog`, as tests for whichever runner you use.
@@ -164,6 +163,21 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
       same([event?.type, event?.json], [name, JSON.stringify(name)])
     }
     same(({} as Record<string, unknown>)['polluted'], undefined)
+  })
+
+  contract('takes a name for another one never, and rather refuses it', async ({ a, b }) => {
+    const refused = new Set<string>()
+    for (const name of UNSPEAKABLE_NAMES) {
+      await a.append(name, { type: 'n', json: JSON.stringify(name) }).catch(() => refused.add(name))
+    }
+    for (const name of UNSPEAKABLE_NAMES.filter((one) => !refused.has(one))) {
+      const { epoch, offset } = await b.head(name)
+      same(offset, 1)
+      same(
+        (await readAll(b, name, { epoch, offset: 0 })).map(({ json }) => json),
+        [JSON.stringify(name)],
+      )
+    }
   })
 
   contract('tells every subscriber of every event, once and in the order of its topic', async ({ a, b }) => {

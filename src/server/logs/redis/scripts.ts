@@ -42,7 +42,7 @@ local knownGen, knownSeq, nonce, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), ARG
 local time = redis.call('TIME')
 local us = time[1] * 1000000 + time[2]
 local ms = math.floor(us / 1000)
-local gen, seq, epoch, evicted, since, count
+local gen, seq, epoch, evicted, since, count, mark, oldMark, markAt
 local topicEpoch, head, at
 
 local function text(number) return string.format('%.0f', number) end
@@ -56,7 +56,7 @@ local function survivedRestart(aof)
 end
 
 local function open()
-  local meta = redis.call('HMGET', META, 'gen', 'seq', 'epoch', 'run', 'aof', 'evicted', 'since', 'count')
+  local meta = redis.call('HMGET', META, 'gen', 'seq', 'epoch', 'run', 'aof', 'evicted', 'since', 'count', 'mark', 'oldMark', 'markAt')
   gen, seq, epoch = tonumber(meta[1]), tonumber(meta[2]), meta[3]
   local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
   local isWhole = gen and (gen > knownGen or (gen == knownGen and seq >= knownSeq))
@@ -66,13 +66,15 @@ local function open()
   end
   if isWhole then
     evicted, since, count = tonumber(meta[6]), tonumber(meta[7]), tonumber(meta[8])
+    mark, oldMark, markAt = meta[9], meta[10], tonumber(meta[11])
     return
   end
   gen, seq, evicted, since, count = math.max(us, knownGen + 1), 0, 0, ms, 0
+  mark, oldMark, markAt = '0', '0', ms
   epoch = text(gen) .. '-' .. nonce
   local aof = string.find(redis.call('INFO', 'persistence'), 'aof_enabled:1', 1, true) and '1' or '0'
   redis.call('HSET', META, 'gen', text(gen), 'seq', 0, 'epoch', epoch, 'run', run, 'aof', aof, 'evicted', 0,
-    'since', text(ms), 'count', 0, 'mark', 0, 'oldMark', 0, 'markAt', text(ms))
+    'since', text(ms), 'count', 0, 'mark', mark, 'oldMark', oldMark, 'markAt', text(markAt))
   redis.call('PEXPIRE', META, ttl * 2)
   redis.call('DEL', TOPICS, FEED)
 end
@@ -156,12 +158,11 @@ end
 
 if not isKnown then redis.call('DEL', TOPIC, STREAM) end
 head, seq = head + 1, seq + 1
-redis.call('HSET', META, 'seq', text(seq))
 redis.call('HSET', TOPIC, 'epoch', topicEpoch, 'head', text(head), 'at', text(ms))
 redis.call('XADD', STREAM, 'MAXLEN', maxEvents, text(head) .. '-' .. text(ms), 'i', id, 'd', data)
 redis.call('XADD', FEED, 'MAXLEN', '~', feedMax, text(gen) .. '-' .. text(seq), 't', name, 'e', topicEpoch, 'n', text(head), 'd', data)
 count = count + redis.call('ZADD', TOPICS, text(seq), name)
-redis.call('HSET', META, 'count', text(count))
+redis.call('HSET', META, 'seq', text(seq), 'count', text(count))
 
 local oldest = redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1]
 if timeOf(oldest) < ms - maxAge then
@@ -173,10 +174,9 @@ if timeOf(oldest) < ms - maxAge then
   end
   redis.call('XTRIM', STREAM, 'MINID', text(low))
 end
-local marks = redis.call('HMGET', META, 'mark', 'oldMark', 'markAt')
-if ms - tonumber(marks[3]) > ${FEED_MS} then
-  redis.call('XTRIM', FEED, 'MINID', text(gen) .. '-' .. marks[2])
-  redis.call('HSET', META, 'oldMark', marks[1], 'mark', text(seq), 'markAt', text(ms))
+if ms - markAt > ${FEED_MS} then
+  redis.call('XTRIM', FEED, 'MINID', text(gen) .. '-' .. oldMark)
+  redis.call('HSET', META, 'oldMark', mark, 'mark', text(seq), 'markAt', text(ms))
 end
 redis.call('PEXPIRE', STREAM, maxAge)
 redis.call('PEXPIRE', FEED, ${FEED_MS * 2})
