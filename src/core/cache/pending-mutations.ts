@@ -64,6 +64,15 @@ export interface MutationSpec {
   readonly isIdempotent: boolean | undefined
 }
 
+type AnyMutation = Mutation<any, any, any, any>
+
+/** A mutation that is to survive a reload, with the ids in its variables that are known by now. */
+export interface OpenMutation {
+  readonly mutationId: string
+  readonly mutation: AnyMutation
+  readonly variables: unknown
+}
+
 export const REALTIME = Symbol.for('realtime-query-bridge.mutation')
 
 /** Options of a mutation that carry its spec. The symbol is enumerable: TanStack copies options by spreading them. */
@@ -80,7 +89,7 @@ interface RunningMutation {
   readonly variables: unknown
   readonly submittedAt: number
   readonly controller: AbortController
-  mutation: Mutation<any, any, any, any> | undefined
+  mutation: AnyMutation | undefined
   /** An execution of TanStack's has it. One that was restored is not executed yet. */
   isBound: boolean
   /** It waits for a mutation that makes what it mentions. */
@@ -178,10 +187,35 @@ export class PendingMutations {
   /** `mutate` was called: the mutation is shown. */
   begin(spec: MutationSpec, variables: unknown, context: object): string {
     const mutations = this.#options.queryClient.getMutationCache().getAll()
-    const mutation = mutations
-      .filter(({ state }) => state.status === 'pending' && Object.is(state.variables, variables))
-      .find((mutation) => !this.#byMutation.has(mutation))
+    const mutation = mutations.find(
+      (mutation) => isOf(mutation, spec, variables) && !this.#byMutation.has(mutation),
+    )
     return this.#begin(spec, { variables, context, mutation }).mutationId
+  }
+
+  /** What is to survive a reload: the mutations that nobody knows to be carried out or refused, oldest first. */
+  open(): readonly OpenMutation[] {
+    const open: OpenMutation[] = []
+    for (const { mutationId, mutation, variables, fate, isEchoed } of this.#byId.values()) {
+      if (fate !== 'open' || isEchoed || mutation === undefined) continue
+      open.push({ mutationId, mutation, variables: this.#options.ids.rewrite(variables) })
+    }
+    return open
+  }
+
+  /** Whether a mutation is known by this id. */
+  has(mutationId: string): boolean {
+    return this.#byId.has(mutationId)
+  }
+
+  /** Whether options are those of a mutation of this bridge. */
+  owns(options: object): boolean {
+    return (options as OptionsWithSpec)[REALTIME]?.owner === this.#options.owner
+  }
+
+  /** For what is built upon pending mutations: tells the app. */
+  report(error: RealtimeError): void {
+    this.#options.onError(error)
   }
 
   /** One attempt of the request. */
@@ -235,8 +269,8 @@ export class PendingMutations {
     from: {
       variables: unknown
       context?: object
-      mutation?: Mutation<any, any, any, any> | undefined
-      mutationId?: string
+      mutation?: AnyMutation | undefined
+      mutationId?: string | undefined
     },
   ): RunningMutation {
     const { optimistic, ids, now, createId, settle } = this.#options
@@ -288,20 +322,29 @@ export class PendingMutations {
   #running(spec: MutationSpec, variables: unknown, context: object): RunningMutation {
     let running = this.#byContext.get(context)
     if (running === undefined) {
-      const restored = [...this.#byId.values()].find(
-        (known) => !known.isBound && Object.is(known.variables, variables),
-      )
-      running = restored ?? this.#begin(spec, { variables, context })
+      const mutation = this.#unbound(spec, variables)
+      running = mutation && (this.#byMutation.get(mutation) ?? this.#byId.get(idIn(mutation) ?? ''))
+      running ??= this.#begin(spec, { variables, context, mutation, mutationId: mutation && idIn(mutation) })
       running.isBound = true
       this.#byContext.set(context, running)
+      if (mutation) this.#byMutation.set(mutation, running)
     }
     return running
   }
 
+  /** A mutation of the cache that runs, and is not known to: one that was restored. */
+  #unbound(spec: MutationSpec, variables: unknown): AnyMutation | undefined {
+    const mutations: AnyMutation[] = this.#options.queryClient.getMutationCache().getAll()
+    const candidates = mutations.filter(
+      (mutation) => isOf(mutation, spec, variables) && this.#byMutation.get(mutation)?.isBound !== true,
+    )
+    return candidates.find(({ state }) => !state.isPaused) ?? candidates[0]
+  }
+
   /** A mutation from a dehydrated state: it is shown before it runs, and under its own id. */
-  #restored(mutation: Mutation<any, any, any, any>): void {
+  #restored(mutation: AnyMutation): void {
     const own = (mutation.options as OptionsWithSpec)[REALTIME]
-    const { status, variables, context } = mutation.state
+    const { status, variables } = mutation.state
     if (
       own === undefined ||
       own.owner !== this.#options.owner ||
@@ -309,10 +352,11 @@ export class PendingMutations {
       this.#byMutation.has(mutation)
     )
       return
-    const { mutationId } = (context ?? {}) as { mutationId?: unknown }
-    const isKnown = typeof mutationId === 'string'
-    if (isKnown && this.#byId.has(mutationId)) return
-    this.#begin(own.spec, { variables, mutation, ...(isKnown && { mutationId }) })
+    const known = idIn(mutation)
+    if (known !== undefined && this.#byId.has(known)) return
+    const { mutationId } = this.#begin(own.spec, { variables, mutation, mutationId: known })
+    // The page that it comes from may have sent it.
+    this.#options.optimistic.sent(mutationId)
   }
 
   #onCacheEvent(event: MutationCacheNotifyEvent): void {
@@ -453,6 +497,21 @@ export class PendingMutations {
 function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
   if (fate === 'failed' || fate === 'unknown') return fate
   if (fate !== 'open') return 'confirming'
+/** Whether a mutation of the cache is under way with this spec and these variables. */
+function isOf({ state, options }: AnyMutation, spec: MutationSpec, variables: unknown): boolean {
+  return (
+    state.status === 'pending' &&
+    Object.is(state.variables, variables) &&
+    (options as OptionsWithSpec)[REALTIME]?.spec === spec
+  )
+}
+
+/** The id that `onMutate` has put into the state of a mutation: it comes back with it after a reload. */
+function idIn({ state }: AnyMutation): string | undefined {
+  const { mutationId } = (state.context ?? {}) as { mutationId?: unknown }
+  return typeof mutationId === 'string' ? mutationId : undefined
+}
+
   return isWaiting || mutation?.state.isPaused === true ? 'queued' : 'saving'
 }
 
