@@ -35,4 +35,5 @@ export default [
   line({ name: './sse, with eventsource-parser', files: ['dist/sse.js'], limit: '4.5 kB' }),
   line({ name: './server', files: ['dist/server.js'], platform: 'node' }),
   line({ name: './server/redis', files: ['dist/server-redis.js'], platform: 'node' }),
+  line({ name: './server/postgres', files: ['dist/server-postgres.js'], platform: 'node' }),
 ]

@@ -9,6 +9,7 @@ export default defineConfig({
     sse: 'src/transports/sse.ts',
     server: 'src/server/index.ts',
     'server-redis': 'src/server/logs/redis.ts',
+    'server-postgres': 'src/server/logs/postgres.ts',
     testing: 'src/testing/index.ts',
   },
   format: 'esm',

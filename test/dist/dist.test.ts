@@ -59,6 +59,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['redisEventLog'],
     packages: ['node:crypto'],
   },
+  'realtime-query-bridge/server/postgres': {
+    file: 'server-postgres',
+    names: ['postgresEventLog', 'postgresEventLogSchema'],
+    packages: [],
+  },
   'realtime-query-bridge/testing': {
     file: 'testing',
     names: ['FakeConnection', 'createFakeTransport', 'eventLogContract', 'transportContract'],
