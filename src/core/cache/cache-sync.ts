@@ -113,6 +113,8 @@ export class CacheSync {
   readonly optimistic: Optimistic
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
+  /** Queries to show at the end of the step that is running; `undefined` between steps. */
+  #toShow: Set<Query> | undefined
   /** What the queries of the overlay showed when `stop` left them. */
   readonly #left = new Map<Query, unknown>()
   /** Events that the session still handed over after `stop`. Applied by `start`. */
@@ -146,6 +148,9 @@ export class CacheSync {
       oldestFetch: (queries) => this.#journal.oldest(queries),
       show: (query) => {
         this.#show(query)
+      },
+      together: (step) => {
+        this.#together(step)
       },
       invalidate: (query) => {
         this.#invalidate(query, 'active')
@@ -278,7 +283,7 @@ export class CacheSync {
   resync(isConcerned: (query: Query) => boolean, { topic, position, quietMs = 0 }: Resync): void {
     const now = this.#options.clock.now()
     this.#batcher.flush()
-    notifyManager.batch(() => {
+    this.#together(() => {
       this.overlay.nextTick()
       for (const query of this.#index.match({})) {
         if (!isConcerned(query)) {
@@ -315,7 +320,7 @@ export class CacheSync {
   }
 
   #apply(batch: readonly RoutedEvent[]): void {
-    notifyManager.batch(() => {
+    this.#together(() => {
       const tick = this.overlay.nextTick()
       const plans = planBatch(batch, {
         match: (filters) => this.#index.match(filters),
@@ -393,16 +398,37 @@ export class CacheSync {
     if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
   }
 
-  /** Shows what the overlay makes of a query. */
+  /** One write per query, and one notification, for all that one input does. */
+  #together(step: () => void): void {
+    if (this.#toShow) return step()
+    const queries = (this.#toShow = new Set<Query>())
+    notifyManager.batch(() => {
+      try {
+        step()
+      } finally {
+        this.#toShow = undefined
+        for (const query of queries) this.#show(query)
+      }
+    })
+  }
+
+  /** Shows what the overlay makes of a query, at the end of what runs together. */
   #show(query: Query): void {
+    if (this.#toShow) {
+      this.#toShow.add(query)
+      return
+    }
+    if (this.#detach === undefined) return
     const view = this.overlay.view(query)
     const { data } = query.state
-    if (view === undefined || view === data || this.#detach === undefined) return
-    // Rows that come out as they were keep their references.
-    const shown = replaceEqualDeep(data, view)
-    if (shown !== data) this.#writer.patch(query, shown)
-    const record = this.#journal.get(query)
-    if (record !== undefined) record.written = { data: shown, freshness: freshnessOf(query.state) }
+    if (view !== undefined && view !== data) {
+      // Rows that come out as they were keep their references.
+      const shown = replaceEqualDeep(data, view)
+      if (shown !== data) this.#writer.patch(query, shown)
+      const record = this.#journal.get(query)
+      if (record !== undefined) record.written = { data: shown, freshness: freshnessOf(query.state) }
+    }
+    this.overlay.prune(query)
   }
 
   #report(
@@ -537,7 +563,6 @@ export class CacheSync {
     if (page === undefined) this.#scheduler.succeeded(query)
     this.#show(query)
     this.optimistic.fetched()
-    this.overlay.prune(query)
     let stale = record?.dirty
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
     // A page makes nothing good that was out of date before.

@@ -3,7 +3,7 @@
  * shown. An ack only says where the mutation stands; what is confirmed comes with its echo or with a fetch, and takes
  * its place in the same step.
  */
-import { notifyManager, type Query, type QueryKey } from '@tanstack/query-core'
+import type { Query, QueryKey } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import { RealtimeError } from '../errors.ts'
 import type { Positions } from '../overlay/fact.ts'
@@ -44,7 +44,10 @@ export interface OptimisticOptions {
   find(queryKey: QueryKey): Query | undefined
   /** When the oldest fetch in flight of these queries began, in ticks. */
   oldestFetch(queries: readonly Query[]): number
+  /** Shows a query as it is when what runs together has ended. */
   show(query: Query): void
+  /** What runs in it is one step for everybody who looks on. */
+  together(step: () => void): void
   invalidate(query: Query): void
   onError(error: RealtimeError): void
 }
@@ -98,7 +101,7 @@ export class Optimistic {
     }
     overlay.operations.set(mutationId, operation)
     this.#running.set(mutationId, { guess, reads: new Set(), cancel: undefined })
-    notifyManager.batch(() => {
+    this.#options.together(() => {
       this.#guess(operation)
       operation.isIdempotent =
         isIdempotent ?? !operation.effects.some((effect) => isCreation(effect, mutationId))
@@ -118,7 +121,7 @@ export class Optimistic {
     const operation = overlay.operations.get(mutationId)
     if (operation === undefined) return
     const isNews = effects !== undefined && ids.learn(mutationId, operation.effects, effects)
-    notifyManager.batch(() => {
+    this.#options.together(() => {
       this.#acked(operation, positions)
       if (effects) {
         operation.confirmed = effects
@@ -141,7 +144,7 @@ export class Optimistic {
     // What has come as an echo was carried out, whatever the answer says.
     if (operation === undefined || operation.fate === 'acked') return
     overlay.nextTick()
-    notifyManager.batch(() => {
+    this.#options.together(() => {
       const queries = this.#queriesOf(operation)
       this.#forget(mutationId)
       this.refresh()
@@ -149,7 +152,6 @@ export class Optimistic {
       for (const query of queries) {
         // The app wrote this query while the guess was in what it read: only the server knows what is left of it.
         if (overlay.entries.get(query)?.tainted.delete(mutationId)) invalidate(query)
-        overlay.prune(query)
       }
     })
   }
@@ -217,7 +219,8 @@ export class Optimistic {
     const { overlay } = this.#options
     for (const operation of overlay.operations.values()) {
       const running = this.#running.get(operation.mutationId)
-      if (operation.fate !== 'pending' || !running || (running.reads.size === 0 && !isAll)) continue
+      // Also when it is known to be carried out: until it is in the base, it stands on what the base becomes.
+      if (operation.confirmed || !running || (running.reads.size === 0 && !isAll)) continue
       const before = operation.effects
       this.#guess(operation)
       this.#showAll([...before, ...operation.effects])
@@ -367,7 +370,7 @@ export class Optimistic {
         continue
       }
       this.#forget(operation.mutationId)
-      for (const query of queries) overlay.prune(query)
+      this.#show(queries)
       this.#tell(operation.mutationId)
     }
   }
@@ -405,7 +408,7 @@ export class Optimistic {
     this.#show(this.#options.affected(effects))
   }
 
-  #show(queries: ReadonlySet<Query>): void {
+  #show(queries: Iterable<Query>): void {
     for (const query of queries) this.#options.show(query)
   }
 

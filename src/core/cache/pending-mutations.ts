@@ -250,15 +250,15 @@ export class PendingMutations {
     const { optimistic } = this.#options
     const running = this.#running(spec, variables, context)
     running.error = error
+    if (running.controller.signal.aborted) return
     if (running.fate === 'done' || running.fate === 'acked') return
     if (running.isEchoed) running.fate = 'acked'
-    else if (!running.controller.signal.aborted && spec.isUnknown(error)) {
+    else if (spec.isUnknown(error)) {
       running.fate = 'unknown'
       optimistic.unknown(running.mutationId)
     } else {
       optimistic.reject(running.mutationId)
-      if (running.controller.signal.aborted) this.#byId.delete(running.mutationId)
-      else running.fate = 'failed'
+      running.fate = 'failed'
     }
     this.#settle(running)
     this.#bound()
@@ -478,14 +478,17 @@ export class PendingMutations {
   }
 
   #discard(running: RunningMutation): void {
-    const { mutationId, mutation, controller } = running
+    const { mutationId, mutation, controller, fate } = running
+    // What depends on it is not to be sent.
+    running.fate = 'failed'
+    this.#byId.delete(mutationId)
     controller.abort()
     this.#options.optimistic.reject(mutationId)
-    if (mutation?.state.isPaused || running.fate !== 'open') {
-      this.#byId.delete(mutationId)
-      if (mutation) this.#options.queryClient.getMutationCache().remove(mutation)
+    if (mutation && (mutation.state.isPaused || fate !== 'open')) {
+      this.#options.queryClient.getMutationCache().remove(mutation)
     }
-    this.#settle(running)
+    running.settled.resolve()
+    this.#changed()
   }
 
   #changed(): void {
@@ -494,9 +497,6 @@ export class PendingMutations {
   }
 }
 
-function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
-  if (fate === 'failed' || fate === 'unknown') return fate
-  if (fate !== 'open') return 'confirming'
 /** Whether a mutation of the cache is under way with this spec and these variables. */
 function isOf({ state, options }: AnyMutation, spec: MutationSpec, variables: unknown): boolean {
   return (
@@ -512,6 +512,9 @@ function idIn({ state }: AnyMutation): string | undefined {
   return typeof mutationId === 'string' ? mutationId : undefined
 }
 
+function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
+  if (fate === 'failed' || fate === 'unknown') return fate
+  if (fate !== 'open') return 'confirming'
   return isWaiting || mutation?.state.isPaused === true ? 'queued' : 'saving'
 }
 

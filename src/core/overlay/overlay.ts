@@ -9,7 +9,7 @@
  *
  * The rules and their reasons: ARCHITECTURE.md, "The overlay".
  */
-import type { Position } from '../event.ts'
+import type { Position, RealtimeEvent } from '../event.ts'
 import type { Effect, PatchingEffect } from '../routing/effect.ts'
 import {
   answers,
@@ -255,7 +255,7 @@ export class Overlay<TQuery extends EffectContext> {
   /** Only a fetch takes this operation out of the view of this query. */
   keepUntilFetched(query: TQuery, operation: Operation): void {
     const entry = this.entries.get(query)
-    if (entry === undefined || includes(entry, operation, this.log)) return
+    if (entry === undefined) return
     entry.kept.add(operation.mutationId)
     for (const [topic, position] of operation.acks) {
       if (entry.positions.has(topic)) demand(entry, topic, { position, tick: this.#tick })
@@ -366,7 +366,8 @@ export class Overlay<TQuery extends EffectContext> {
       const covered = this.log.after(topic, position)
       if (covered === undefined) isCovered = false
       for (const { event, effects } of covered ?? this.log.knownAfter(topic, position)) {
-        if (arrived.some((fact) => fact.event === event)) continue
+        // Both have arrived as one: the log has a copy.
+        if (arrived.some((fact) => isSameEvent(fact.event, event))) continue
         const own = effects.filter((effect) => this.#options.touches(effect, query))
         if (own.length === 0) continue
         let refetchType: RefetchType | undefined
@@ -408,6 +409,13 @@ export class Overlay<TQuery extends EffectContext> {
     return lowest
   }
 }
+
+const isSameEvent = (a: RealtimeEvent | undefined, b: RealtimeEvent): boolean =>
+  a === b ||
+  (a?.topic === b.topic &&
+    a?.position !== undefined &&
+    a.position.epoch === b.position?.epoch &&
+    a.position.offset === b.position.offset)
 
 const isPatching = (effect: Effect): effect is PatchingEffect =>
   effect.kind !== 'invalidate' && effect.kind !== 'drop'
