@@ -86,7 +86,6 @@ export const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
     logSize: 6,
     filtered: true,
     events: 'mixed',
-    reloads: true,
   },
   { ...POSITIONED, name: 'filtered streams', filtered: true, frames: 'chaos', logSize: 8 },
   { ...POSITIONED, name: 'invalidate events', events: 'touched', stale: true },

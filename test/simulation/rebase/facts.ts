@@ -40,7 +40,7 @@ export interface BoardState {
   /** By rank. */
   readonly rows: readonly Row[]
   readonly counter: { readonly n: number; readonly rev: number }
-  /** By client: the version of the last write that it may see. */
+  /** By client: the version of the last write of a row that it may see. */
   readonly seenRevs: readonly number[]
 }
 
@@ -72,7 +72,7 @@ export function applied(
   rev: number,
 ): BoardState | undefined {
   if (write.op === 'add') {
-    return { rows, counter: { n: counter.n + write.by, rev }, seenRevs: seenRevs.map(() => rev) }
+    return { rows, counter: { n: counter.n + write.by, rev }, seenRevs }
   }
   const id = write.op === 'insert' ? write.row.id : write.id
   const old = rows.find((row) => row.id === id)

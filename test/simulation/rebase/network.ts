@@ -5,7 +5,7 @@
 import type { Transport, TransportHandlers } from '../../../src/core/transport.ts'
 import type { Configuration } from './configurations.ts'
 import { BOARDS, ModelServer, topicOf, type Board, type Fact, type Position, type Write } from './facts.ts'
-import { answer, type RowQuery, type States } from './queries.ts'
+import { answer, type RowQuery } from './queries.ts'
 import { Link, type LinkEnd } from './link.ts'
 
 /** Neither yes nor no: the request or its answer was lost. */

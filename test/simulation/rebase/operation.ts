@@ -43,7 +43,10 @@ export function showing(
   if (write.op === 'delete') return row ? 'hidden' : 'shown'
   if (!row) {
     if (query.kind === 'open' || query.kind === 'feed') return 'absent'
-    const isGone = server.deletedAt.has(key) || ownLater(operation, operations, server, key).some(isDelete)
+    const isGone =
+      server.deletedAt.has(key) ||
+      ownLater(operation, operations, server, key).some(isDelete) ||
+      operations.some(({ state, mutationId }) => state === 'failed' && mutationId === key)
     return isGone ? 'beaten' : 'hidden'
   }
   if (write.op === 'insert') return 'shown'

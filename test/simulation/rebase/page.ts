@@ -10,7 +10,7 @@ import type { VirtualTime } from '../virtual-time.ts'
 import type { Row } from './facts.ts'
 import { Lost, type Network } from './network.ts'
 import type { Operation } from './operation.ts'
-import { rowsOf, type FeedPage, type RowQuery } from './queries.ts'
+import { inWords, rowsOf, type FeedPage, type RowQuery } from './queries.ts'
 import { Watcher } from './watcher.ts'
 
 export interface PageOptions {
@@ -36,6 +36,9 @@ export abstract class Page {
   readonly watcher: Watcher
   queryClient: QueryClient
   readonly mounted = new Map<RowQuery, Mounted>()
+
+  /** Queries that the app has written over its own guesses. */
+  readonly foreign = new Set<RowQuery>()
 
   constructor(options: PageOptions) {
     this.options = options
@@ -79,7 +82,7 @@ export abstract class Page {
         ? new InfiniteQueryObserver(this.queryClient, options as any)
         : new QueryObserver(this.queryClient, options)
     const look = () => {
-      this.watcher.look(query, observer.getCurrentResult().data)
+      if (!this.foreign.has(query)) this.watcher.look(query, observer.getCurrentResult().data)
     }
     const unsubscribe = observer.subscribe(notifyManager.batchCalls(look))
     look()
@@ -102,7 +105,12 @@ export abstract class Page {
   }
 
   allRows(): Map<RowQuery, readonly Row[]> {
-    return new Map([...this.mounted.keys()].map((query) => [query, rowsOf(query, this.dataOf(query))]))
+    const queries = [...this.mounted.keys()].filter((query) => !this.foreign.has(query))
+    return new Map(queries.map((query) => [query, rowsOf(query, this.dataOf(query))]))
+  }
+
+  describe(query: RowQuery): string {
+    return `${query.name} shows ${inWords(query, this.dataOf(query))}`
   }
 
   /** The app writes the cache itself, and what it writes is what is there: an equal value. */

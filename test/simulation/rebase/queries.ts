@@ -125,3 +125,11 @@ export const isSameRow = (a: Row | undefined, b: Row | undefined): boolean =>
     a.stage === b.stage &&
     a.rank === b.rank &&
     a.rev === b.rev)
+
+export const rowsInWords = (rows: readonly Row[]): string =>
+  `[${rows.map(({ id, title, stage, rank, rev }) => `${id}:${title}/${stage}/${Math.round(rank)}@${rev}`).join(' ')}]`
+
+export const inWords = (query: RowQuery, data: unknown): string =>
+  query.kind === 'stats' || query.kind === 'counter' || data === undefined
+    ? JSON.stringify(data)
+    : `${rowsInWords(rowsOf(query, data))}${isWhole(query, data) ? '' : '…'}`

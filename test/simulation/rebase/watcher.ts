@@ -5,7 +5,7 @@
  */
 import type { ModelServer, Row } from './facts.ts'
 import { showing, type Operation } from './operation.ts'
-import { rowsOf, type RowQuery, type Stats } from './queries.ts'
+import { isSameRow, rowsOf, type RowQuery, type Stats } from './queries.ts'
 
 export type AnomalyKind = 'flash-back' | 'flicker' | 'collateral' | 'duplicate'
 
@@ -134,21 +134,21 @@ export class Watcher {
   }
 }
 
-/** Rows that a refusal has changed and that are not its own. */
+/** Rows that a refusal has changed, that are not its own, and are not newer than before. */
 export function collateral(
   before: readonly Row[],
   after: readonly Row[],
-  isOwn: (row: Row) => boolean,
+  { isOwn, isDeleted }: { isOwn(row: Row): boolean; isDeleted(row: Row): boolean },
 ): number {
   const was = new Map(before.map((row) => [row.id, row]))
   const is = new Map(after.map((row) => [row.id, row]))
   let count = 0
   for (const id of new Set([...was.keys(), ...is.keys()])) {
     const [a, b] = [was.get(id), is.get(id)]
-    if (isOwn((a ?? b)!)) continue
-    const isSame =
-      a && b && a.title === b.title && a.stage === b.stage && a.rank === b.rank && a.rev === b.rev
-    if (!isSame) count += 1
+    if (isOwn((a ?? b)!) || isSameRow(a, b)) continue
+    // What waited for the end of a frame may be applied in the same step.
+    const isNews = b ? b.rev > (a?.rev ?? 0) : isDeleted(a!)
+    if (!isNews) count += 1
   }
   return count
 }

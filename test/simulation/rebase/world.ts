@@ -106,7 +106,17 @@ export class World {
   async step(command: Command): Promise<void> {
     this.#trace?.(JSON.stringify(command))
     await this.#carryOut(command)
+    this.#describe()
     this.#check()
+  }
+
+  /** For whoever reads a trace: what everybody sees. */
+  #describe(): void {
+    if (!this.#trace) return
+    for (const page of this.pages) {
+      this.#trace(`  client ${page.options.index}`)
+      for (const query of page.mounted.keys()) this.#trace(`    ${page.describe(query)}`)
+    }
   }
 
   async #carryOut({ do: kind, client, pick, luck }: Command): Promise<void> {
@@ -182,6 +192,7 @@ export class World {
     const operation = isRefusal
       ? page.operations.find(({ mutationId }) => mutationId === exchange.write!.mutationId)
       : undefined
+    this.#trace?.(`  comes home: ${JSON.stringify(exchange)}`)
     const before = operation && page.allRows()
     this.network.respond(pick)
     await settle()
@@ -189,8 +200,13 @@ export class World {
     const { server } = this.network
     const own = rowKeyOf(operation, server)
     const after = page.allRows()
-    for (const [query, rows] of before!)
-      this.#collateral += collateral(rows, after.get(query) ?? [], ({ id }) => server.keyOf(id) === own)
+    for (const [query, rows] of before!) {
+      this.#collateral += collateral(rows, after.get(query) ?? [], {
+        isOwn: ({ id }) => server.keyOf(id) === own,
+        isDeleted: ({ id }) =>
+          server.deletedAt.has(server.keyOf(id)) || query.kind === 'open' || query.kind === 'feed',
+      })
+    }
   }
 
   #mutate(page: Page, pick: number, luck: number): void {
@@ -210,6 +226,7 @@ export class World {
       mutationId: undefined,
       state: 'pending',
     }
+    this.#trace?.(`  begins ${JSON.stringify(operation)}`)
     page.operations.push(operation)
     this.operations.push(operation)
     page.run(operation)
@@ -286,11 +303,15 @@ export class World {
     const { network } = this
     for (let budget = 500; budget > 0; budget -= 1) {
       const link = [...network.links.values()].find(({ frames }) => frames.length > 0)
+      this.#trace?.(
+        link ? `frame for ${link.client}: ${JSON.stringify(link.frames[0])}` : 'a request goes on',
+      )
       if (link) network.deliver(link.client, 0)
       else if (network.exchanges.some(({ result }) => !result)) network.serve(0, 99)
       else if (network.exchanges.length > 0) await this.#respond(0)
       else return
       await settle()
+      this.#describe()
       this.#check()
     }
   }

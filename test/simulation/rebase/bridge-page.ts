@@ -1,0 +1,218 @@
+/** The same app with the bridge. */
+import { dehydrate, hydrate, MutationObserver, type MutationOptions } from '@tanstack/query-core'
+import { RealtimeQueryBridge } from '../../../src/bridge.ts'
+import type { RealtimeError } from '../../../src/core/errors.ts'
+import type { EventTable } from '../../../src/core/routing/event-table.ts'
+import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
+import { appEvents, guessed, saved } from './app-events.ts'
+import { ModelServer, type Write } from './facts.ts'
+import { Lost, type Positions, type WriteAnswer } from './network.ts'
+import type { Operation } from './operation.ts'
+import { Page, type PageOptions } from './page.ts'
+import { inWords, type RowQuery } from './queries.ts'
+
+interface Variables {
+  readonly serial: number
+  readonly write: Write
+  readonly refused: boolean
+}
+
+const FRAME_MS = 16
+
+export class BridgePage extends Page {
+  readonly errors: RealtimeError[] = []
+  /** Operations whose event has been applied. */
+  readonly echoed = new Set<string>()
+  readonly read = new Map<string, Positions>()
+  /** Counts what may change what is expected. */
+  version = 0
+  bridge: RealtimeQueryBridge<EventTable>
+  #clock
+  #life = 0
+  #ids = 0
+
+  constructor(options: PageOptions) {
+    super(options)
+    this.#clock = options.time.clock()
+    this.bridge = this.#newBridge()
+  }
+
+  start(): void {
+    this.bridge.start()
+  }
+
+  stop(): void {
+    this.bridge.stop()
+  }
+
+  protected queryFn(query: RowQuery) {
+    const { network, index, usesSignal } = this.options
+    return this.bridge.queryFn(async (context) => {
+      if (usesSignal) void context.signal
+      const after = (context.pageParam as number | null | undefined) ?? null
+      const { data, positions } = await network.read(index, query, after)
+      if (network.configuration.positions) {
+        this.#noteRead(query, positions)
+        context.received(positions)
+      }
+      return data
+    })
+  }
+
+  /** How far any response of a query has come: its pages are read one after the other. */
+  #noteRead({ name }: RowQuery, positions: Positions): void {
+    const before = this.read.get(name) ?? {}
+    const further = Object.entries(positions).filter(
+      ([topic, position]) => !before[topic] || ModelServer.reaches(position, before[topic]),
+    )
+    this.read.set(name, { ...before, ...Object.fromEntries(further) })
+  }
+
+  run(operation: Operation): void {
+    this.version += 1
+    const { serial, write, refused } = operation
+    const observer = new MutationObserver(this.queryClient, {
+      ...this.#mutationOptions(write.op),
+      scope: { id: this.#scopeOf(write) },
+    })
+    observer.mutate({ serial, write, refused }).catch(() => undefined)
+  }
+
+  /**
+   * What the app writes is the base from then on. Made from what it sees, it has its own guesses in it; so nothing is
+   * promised of this query any more but that it ends as the server.
+   */
+  override rewrite(query: RowQuery): void {
+    const found = this.bridge.inspect(query.key)
+    if (found && (found.pending.length > 0 || (found.positions && !found.isLive))) this.foreign.add(query)
+    super.rewrite(query)
+  }
+
+  override describe(query: RowQuery): string {
+    const found = this.bridge.inspect(query.key)
+    if (!found) return super.describe(query)
+    const { base, positions, isLive, pending } = found
+    const at = Object.values(positions ?? {}).map(({ epoch, offset }) => `${epoch}:${offset}`)
+    const where = `${isLive ? 'live' : 'frozen'} at ${at.join()} over ${inWords(query, base)}`
+    return `${super.describe(query)}, ${where}, pending ${pending.join()}`
+  }
+
+  override settleFailed(luck: number): void {
+    for (const pending of this.bridge.pendingMutations()) {
+      if (pending.status !== 'failed') continue
+      if (luck % 2 === 1) pending.discard()
+      else {
+        const { serial } = pending.variables as Variables
+        const operation = this.operations.find((one) => one.serial === serial)
+        if (operation) operation.state = 'pending'
+        this.version += 1
+        pending.retry()
+      }
+    }
+  }
+
+  #scopeOf(write: Write): string {
+    if (write.op === 'add') return `counter:${write.board}`
+    return write.op === 'insert' ? `new:${write.row.rank}` : `row:${this.bridge.keyOf(write.id)}`
+  }
+
+  #mutationOptions(
+    op: Write['op'],
+  ): MutationOptions<WriteAnswer, Error, Variables, WithMutationId<undefined>> {
+    const life = this.#life
+    const { network, index, retry } = this.options
+    const { configuration } = network
+    const { ids, positions, settle } = configuration
+    return realtimeMutationOptions<WriteAnswer, Error, Variables>(this.bridge, {
+      mutationKey: [op],
+      // A row with an id of the server's own is there twice when a response has it before the answer names it.
+      idempotent: op !== 'add' && !(op === 'insert' && ids === 'server'),
+      ...(settle && { settle }),
+      retry: (count: number, error: Error) => error instanceof Lost && count < retry,
+      retryDelay: 100,
+      isUnknown: (error: unknown) => error instanceof Lost,
+      optimistic: ({ serial, write: wanted }, { get, mutationId }) => {
+        this.operationOf(serial).mutationId = mutationId
+        return guessed(wanted, get, mutationId)
+      },
+      mutationFn: async ({ serial, write: wanted, refused }, { mutationId, received }) => {
+        if (life !== this.#life) return await new Promise<never>(() => undefined)
+        const operation = this.operationOf(serial)
+        operation.mutationId = mutationId
+        try {
+          const answer = await network.write(index, wanted, { mutationId, refused })
+          if (positions) received(answer.positions)
+          this.ended(operation, undefined)
+          return answer
+        } catch (error) {
+          // Lost ones are sent again: what they were is told in the end.
+          if (!(error instanceof Lost)) this.ended(operation, error)
+          throw error
+        }
+      },
+      ...(op === 'insert' &&
+        ids === 'server' && { confirm: ({ fact }: WriteAnswer) => saved(fact.row!, configuration) }),
+      onError: (error: Error, { serial }: Variables) => {
+        if (life === this.#life) this.ended(this.operationOf(serial), error)
+      },
+    })
+  }
+
+  protected override ended(operation: Operation, error: unknown): void {
+    this.version += 1
+    super.ended(operation, error)
+  }
+
+  operationOf(serial: number): Operation {
+    return this.operations.find((one) => one.serial === serial)!
+  }
+
+  /** The page is loaded again: what it had asked for is lost, what it has persisted is there. */
+  override async reload(): Promise<void> {
+    const { queryClient: old, bridge } = this
+    const kept = dehydrate(old, {
+      shouldDehydrateMutation: ({ state }) => state.status === 'pending',
+      shouldDehydrateQuery: ({ state }) => state.data !== undefined,
+    })
+    // What is persisted is what is confirmed.
+    for (const query of kept.queries) {
+      const found = bridge.inspect(query.queryKey)
+      if (found) query.state.data = found.base
+    }
+    for (const mutation of kept.mutations) mutation.state.isPaused = true
+    this.#life += 1
+    this.version += 1
+    const shown = this.leave()
+    this.queryClient = this.newQueryClient()
+    this.bridge = this.#newBridge()
+    for (const op of ['insert', 'set', 'delete', 'add'] as const)
+      this.queryClient.setMutationDefaults([op], this.#mutationOptions(op))
+    this.queryClient.mount()
+    this.start()
+    hydrate(this.queryClient, structuredClone(kept))
+    for (const query of shown) this.mount(query)
+    void this.queryClient.resumePausedMutations()
+  }
+
+  #newBridge(): RealtimeQueryBridge<EventTable> {
+    const { network, index, framesTakeTime } = this.options
+    const bridge = new RealtimeQueryBridge<EventTable>({
+      queryClient: this.queryClient,
+      events: appEvents(network.configuration),
+      transport: network.transport(index),
+      clock: this.#clock,
+      random: () => 0.5,
+      createId: () => `m${index}.${(this.#ids += 1)}`,
+      requestFrame: (callback) => this.#clock.after(framesTakeTime ? FRAME_MS : 0, callback),
+      signals: { isOnline: () => true, listen: () => () => undefined },
+      onError: (error) => this.errors.push(error),
+    })
+    for (const type of bridge.events.types) {
+      bridge.on(type, (_, { mutationId }) => {
+        this.version += 1
+        if (mutationId !== undefined) this.echoed.add(mutationId)
+      })
+    }
+    return bridge
+  }
+}

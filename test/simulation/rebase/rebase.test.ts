@@ -1,0 +1,60 @@
+/**
+ * The view is rebase(base, pending) (L3), whatever order events, acks, refusals and responses come in: two and three
+ * real QueryClients with a real bridge each, against a model server, over networks that lose, double and reorder.
+ * After each command every page is held against what the server knows (`oracle.ts`) and against what it has shown
+ * before (`watcher.ts`).
+ *
+ * `npm run simulate` does the same by the million. `RQB_SIM_RUNS=1000` runs longer, `RQB_SIM_SEED=7` elsewhere; a
+ * failure prints its seed and shrinks.
+ */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { BUSY, commandArbitrary } from './commands.ts'
+import { CONFIGURATIONS, type Configuration } from './configurations.ts'
+import { QUERIES } from './queries.ts'
+import { simulate } from './simulate.ts'
+import { bridgeSubject } from './subjects.ts'
+import type { History } from './world.ts'
+
+const RUNS = Number(process.env['RQB_SIM_RUNS'] ?? 80)
+const SEED = Number(process.env['RQB_SIM_SEED'] ?? 20_261_123)
+const LENGTH = 90
+
+/** Few queries at a time, so that much happens to each. */
+const someQueries = fc
+  .array(fc.nat(QUERIES.length - 1), { minLength: 1, maxLength: 6 })
+  .map((chosen) => chosen.reduce((bits, index) => bits | (1 << index), 0))
+
+const histories = (configuration: Configuration): fc.Arbitrary<History> =>
+  fc.record({
+    configuration: fc.constant(configuration),
+    clients: fc.integer({ min: 2, max: 3 }),
+    queries: someQueries,
+    habits: fc.nat(31),
+    commands: fc.array(commandArbitrary(BUSY), { maxLength: LENGTH * 2, size: 'max' }),
+  })
+
+const promises: Readonly<Record<Configuration['promise'], string>> = {
+  exact: 'shows nothing wrong at any time',
+  settled: 'shows nothing wrong at any time',
+  converges: 'ends as the server',
+}
+
+describe('optimistic mutations over events', () => {
+  it.each(CONFIGURATIONS.map((one) => [one.name, promises[one.promise], one] as const))(
+    '%s: %s',
+    async (_name, _promise, configuration) => {
+      let mutations = 0
+      await fc.assert(
+        fc.asyncProperty(histories(configuration), async (history) => {
+          const outcome = await simulate(history, bridgeSubject())
+          mutations += outcome.mutations
+          expect(outcome.violations).toEqual([])
+        }),
+        { numRuns: RUNS, seed: SEED },
+      )
+      expect(mutations).toBeGreaterThan(RUNS)
+    },
+    3_600_000,
+  )
+})
