@@ -67,7 +67,8 @@ export class Presence {
       const before = saidIn(room)
       change()
       const after = saidIn(room)
-      if (room.isJoined && before !== after) this.#options.send({ t: 'presence-update', topic, state: after })
+      if (room.isJoined && JSON.stringify(before) !== JSON.stringify(after))
+        this.#options.send({ t: 'presence-update', topic, state: after })
     }
     const hold: PresenceHold = {
       update: (next) => {
