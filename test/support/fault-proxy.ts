@@ -49,8 +49,12 @@ export class FaultProxy {
     return proxy
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
   get url(): string {
-    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}/realtime`
+    return `ws://127.0.0.1:${this.port}/realtime`
   }
 
   /** Connections that are open now, stalled ones included. */

@@ -94,6 +94,7 @@ export function redisEventLog(options: RedisEventLogOptions): EventLog {
     topicTtlMs: Math.max(maxAgeMs, bound('topicTtlMs', options.topicTtlMs ?? 86_400_000)),
   }
   bound('timeoutMs', timeoutMs)
+  bound('shards', shardCount)
 
   const report = reporter(options.onError)
   const wait = (delayMs: number) => new Promise<void>((resolve) => clock.after(delayMs, resolve))
@@ -101,7 +102,7 @@ export function redisEventLog(options: RedisEventLogOptions): EventLog {
   const link = openLink()
   const nodeId = newId()
   const shards = Array.from(
-    { length: bound('shards', shardCount) },
+    { length: shardCount },
     (_, index) =>
       new RedisShard({ prefix, index, link, bounds, timeoutMs, nodeId, newId, now: () => clock.now(), wait }),
   )

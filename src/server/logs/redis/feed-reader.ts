@@ -91,21 +91,17 @@ export class FeedReader {
   async #align(): Promise<FeedPosition> {
     const { link, shard, timeoutMs } = this.#options
     const now = await shard.sync(link)
-    const at = this.#at
-    if (!at) {
+    if (!this.#at) {
       this.#at = now
       this.#setStarted()
       return now
     }
-    if (now.generation === at.generation && now.number === at.number) return at
-    if (now.generation === at.generation && now.number > at.number) {
-      const args = [shard.feedKey, `(${idOf(at)}`, '+', 'COUNT', MAX_ENTRIES]
-      const end = this.#take((await link.call('xrange', args, timeoutMs)) as RawEntry[])
-      if (end) return end
-    }
-    this.#at = now
-    this.#options.onMissed()
-    return now
+    const hasBegunAnew = now.generation !== this.#at.generation || now.number < this.#at.number
+    if (hasBegunAnew) this.#skipTo({ generation: now.generation, number: 0 })
+    if (now.number === this.#at.number) return this.#at
+    const args = [shard.feedKey, `(${idOf(this.#at)}`, '+', 'COUNT', MAX_ENTRIES]
+    const end = this.#take((await link.call('xrange', args, timeoutMs)) as RawEntry[])
+    return end ?? this.#skipTo(now)
   }
 
   /** Tells of entries. Gives the position after them, or `undefined` when there are none. */
@@ -121,6 +117,11 @@ export class FeedReader {
       this.#tell(entry)
     }
     return raw.length > 0 ? this.#at : undefined
+  }
+
+  #skipTo(position: FeedPosition): FeedPosition {
+    this.#options.onMissed()
+    return (this.#at = position)
   }
 
   #tell(entry: RawEntry): void {

@@ -41,7 +41,18 @@ export interface Appended {
 type Argument = string | number
 
 /** The head of every reply; what follows depends on the script. */
-type Reply = readonly [outcome: string, generation: number, number: number, ms: number, ...rest: unknown[]]
+type Reply<TRest extends unknown[] = unknown[]> = readonly [
+  outcome: 'ok' | 'reset' | 'stale' | 'uncertain',
+  generation: number,
+  number: number,
+  ms: number,
+  ...rest: TRest,
+]
+
+const FAILURES = {
+  stale: 'Another try of this process came first.',
+  uncertain: 'The connection broke, and what came after it leaves no trace of whether it was appended.',
+}
 
 /** How long an append waits before it is tried again on a connection that is there, in ms. */
 const RETRY_MS = 50
@@ -77,84 +88,59 @@ export class RedisShard {
 
   /** Appends once, however often it must try. Rejects when nobody knows whether it did. */
   async append(topic: string, event: NewLogEvent): Promise<Appended> {
-    const { bounds, timeoutMs, nodeId, now, wait } = this.#options
-    const deadline = now() + timeoutMs
-    const name = encodeName(topic)
+    const { bounds, nodeId } = this.#options
     const data = encodeEvent(event)
     const id = `${nodeId}.${(++this.#appends).toString(36)}`
-    // The search for an earlier try needs to know when it was.
-    if (this.#redisMs === 0) await this.sync(this.#options.link)
-    const startMs = this.#redisMs - RETRY_SLACK_MS
+    let startMs = 0
     let mayHaveRun = false
-    for (;;) {
+    const [, , , , epoch, offset, excess] = await this.#try<[string, number, number]>(async (withinMs) => {
       try {
-        const reply = await this.#run(APPEND, {
-          name,
+        // The search for an earlier try needs to know when that was.
+        if (this.#redisMs === 0) await this.sync(this.#options.link, withinMs)
+        startMs ||= this.#redisMs - RETRY_SLACK_MS
+        const since = mayHaveRun ? startMs : ''
+        return await this.#run(APPEND, {
+          name: encodeName(topic),
           args: [
-            ...[data, nodeId, this.#fence, id, mayHaveRun ? startMs : ''],
-            ...[bounds.maxEventsPerTopic, bounds.maxAgeMs, bounds.feedMaxEvents, bounds.maxTopics],
+            ...[data, nodeId, this.#fence, id, since, bounds.maxEventsPerTopic],
+            ...[bounds.maxAgeMs, bounds.feedMaxEvents, bounds.maxTopics],
           ],
-          withinMs: Math.max(1, deadline - now()),
+          withinMs,
         })
-        if (reply[0] === 'uncertain') {
-          throw new Error(
-            'The connection broke, and what came later leaves no trace of whether it was appended.',
-          )
-        }
-        if (reply[0] === 'ok') {
-          const [, , , , epoch, offset, excess] = reply as [
-            string,
-            number,
-            number,
-            number,
-            string,
-            number,
-            number,
-          ]
-          return { position: { epoch, offset }, excess }
-        }
       } catch (error) {
-        const canTryAgain = error instanceof LinkError || (isRefusal(error) && isPassing(error))
-        if (!canTryAgain || now() + RETRY_MS >= deadline) throw error
         if (error instanceof LinkError && error.mayHaveRun) {
           mayHaveRun = true
           // Should it still be on its way, Redis refuses it when it comes after the next try.
           this.#fence++
         }
+        throw error
       }
-      if (now() + RETRY_MS >= deadline) throw new Error('Redis has refused it until it was too late.')
-      await wait(RETRY_MS)
-    }
+    })
+    return { position: { epoch, offset }, excess }
   }
 
   async head(topic: string): Promise<{ head: Position; quietMs: number }> {
-    const reply = await this.#run(HEAD, { name: encodeName(topic) })
-    const [, , , , epoch, offset, quietMs] = reply as [string, number, number, number, string, number, number]
+    const name = encodeName(topic)
+    const [, , , , epoch, offset, quietMs] = await this.#try<[string, number, number]>((withinMs) =>
+      this.#run(HEAD, { name, withinMs }),
+    )
     return { head: { epoch, offset }, quietMs }
   }
 
   async read(topic: string, after: Position, limit: number): Promise<LogRead> {
-    const reply = await this.#run(READ, {
-      name: encodeName(topic),
-      args: [after.epoch, after.offset, limit],
-    })
-    const [outcome, , , , epoch, offset, entries] = reply as [
-      string,
-      number,
-      number,
-      number,
-      string,
-      number,
-      Entry[],
-    ]
+    const name = encodeName(topic)
+    const args = [after.epoch, after.offset, limit]
+    const [outcome, , , , epoch, offset, entries] = await this.#try<[string, number, Entry[]]>((withinMs) =>
+      this.#run(READ, { name, args, withinMs }),
+    )
     const head = { epoch, offset }
     if (outcome === 'reset') return { outcome: 'reset', head }
     return { outcome: 'events', events: entries.map(logEvent), head }
   }
 
   /** Where the feed stands now, asked over any connection. */
-  async sync(link: RedisLink): Promise<FeedPosition> {
-    const [, generation, number] = await this.#run(SYNC, { link })
+  async sync(link: RedisLink, withinMs?: number): Promise<FeedPosition> {
+    const [, generation, number] = await this.#run(SYNC, { link, withinMs })
     return { generation, number }
   }
 
@@ -187,10 +173,31 @@ export class RedisShard {
     }
   }
 
+  /** Tries until there is an answer, Redis refuses for good, or it is too late. */
+  async #try<TRest extends unknown[]>(run: (withinMs: number) => Promise<Reply>): Promise<Reply<TRest>> {
+    const { timeoutMs, now, wait } = this.#options
+    const deadline = now() + timeoutMs
+    for (;;) {
+      let reply: Reply | undefined
+      let failure: unknown
+      try {
+        // A connection that hangs leaves time for another one.
+        reply = await run(Math.max(1, Math.min(deadline - now(), timeoutMs / 2)))
+      } catch (error) {
+        if (!(error instanceof LinkError) && !(isRefusal(error) && isPassing(error))) throw error
+        failure = error
+      }
+      if (reply?.[0] === 'ok' || reply?.[0] === 'reset') return reply as Reply<TRest>
+      if (reply) failure = new Error(FAILURES[reply[0]])
+      if (reply?.[0] === 'uncertain' || now() + RETRY_MS >= deadline) throw failure
+      await wait(RETRY_MS)
+    }
+  }
+
   /** `name` as it is stored. */
   async #run(
     script: Script,
-    input: { name?: string; args?: readonly Argument[]; withinMs?: number; link?: RedisLink },
+    input: { name?: string; args?: readonly Argument[]; withinMs?: number | undefined; link?: RedisLink },
   ): Promise<Reply> {
     const { bounds, link, timeoutMs, newId } = this.#options
     const { name = '', args = [], withinMs = timeoutMs } = input
