@@ -45,6 +45,9 @@ export type SseHandler = (request: Request) => Promise<Response>
 /** Names the stream that the messages of a POST belong to. */
 export const CONNECTION_HEADER = 'Realtime-Connection'
 
+/** The `clientId` of the hello. */
+const CLIENT_HEADER = 'Realtime-Client'
+
 interface OpenStream {
   readonly stream: SseStream
   readonly connection: ServerConnection
@@ -120,7 +123,8 @@ export function sseHandler(server: RealtimeServer, options: SseHandlerOptions = 
     isOpened = true
     if (end) connection.closed(end.code, end.reason)
     else if (request.signal.aborted) abort()
-    connection.message(encodeMessage({ t: 'hello', token: tokenOf(request) }))
+    const clientId = request.headers.get(CLIENT_HEADER) ?? undefined
+    connection.message(encodeMessage({ t: 'hello', token: tokenOf(request), clientId }))
     const beginning = await stream.beginning
     if (beginning.isWelcome) {
       if (!end) streams.set(id, { stream, connection, credential: credentialOf(request) })

@@ -82,23 +82,41 @@ const MAX_POST_LENGTH = 16 * 1024
  * sseTransport({ url: '/feed', decode: ({ event, data }) => ({ type: event ?? 'message', data: JSON.parse(data) }) })
  */
 export function sseTransport(options: SseTransportOptions): Transport {
-  const { decode, heartbeat } = options
-  /** Of a plain backend: the id of the last event, which tells it where to go on. Forgotten at the end of a session. */
-  const resume: { id: string | undefined } = { id: undefined }
+  const { decode, heartbeat, token } = options
+  const memory: Memory = { clientId: undefined, lastEventId: undefined, freshToken: undefined }
   return {
     name: 'sse',
     mode: 'dialled',
     decode: decode && ((raw) => decode(raw as SseMessage)),
+    // The session asks once for the hello, which the dial has answered already; later for another one.
+    token:
+      token && !decode
+        ? () => {
+            const { freshToken } = memory
+            memory.freshToken = undefined
+            return freshToken ?? token()
+          }
+        : undefined,
     // A plain backend is sent nothing: the connection itself looks for silence.
     heartbeat: decode ? false : heartbeat,
-    connect: (handlers) => new SseConnection(options, handlers, resume),
+    connect: (handlers) => new SseConnection(options, handlers, memory),
   }
+}
+
+/** What the connections of a session share. Forgotten at its end, since the next one may be somebody else's. */
+interface Memory {
+  /** The name of this client, over its connections. */
+  clientId: string | undefined
+  /** The last event of a plain backend, which tells it where to go on. */
+  lastEventId: string | undefined
+  /** The token that the last dial has sent, until the session asks for it. */
+  freshToken: string | undefined
 }
 
 class SseConnection implements TransportConnection {
   readonly #options: SseTransportOptions
   readonly #handlers: TransportHandlers
-  readonly #resume: { id: string | undefined }
+  readonly #memory: Memory
   readonly #fetch: typeof globalThis.fetch
   readonly #abort = new AbortController()
   #isOver = false
@@ -112,14 +130,14 @@ class SseConnection implements TransportConnection {
   #isPosting = false
   #silence: ReturnType<typeof setTimeout> | undefined
 
-  constructor(options: SseTransportOptions, handlers: TransportHandlers, resume: { id: string | undefined }) {
+  constructor(options: SseTransportOptions, handlers: TransportHandlers, memory: Memory) {
     const { fetch = globalThis.fetch } = options
     if (typeof fetch !== 'function') {
       throw new RealtimeError('usage', 'There is no fetch here. Pass one to sseTransport: { fetch }.')
     }
     this.#options = options
     this.#handlers = handlers
-    this.#resume = resume
+    this.#memory = memory
     // A browser's fetch wants to be called on its window.
     this.#fetch = fetch.bind(globalThis)
     void this.#run()
@@ -142,8 +160,9 @@ class SseConnection implements TransportConnection {
   }
 
   close(code?: number): void {
-    // The app has ended the session: the next one may be somebody else's.
-    if (code === 1000) this.#resume.id = undefined
+    // The app has ended the session.
+    if (code === 1000) Object.assign(this.#memory, { clientId: undefined, lastEventId: undefined })
+    this.#memory.freshToken = undefined
     this.#release()
   }
 
@@ -168,9 +187,15 @@ class SseConnection implements TransportConnection {
     const bearer = await token?.()
     if (this.#isOver) return undefined
     if (bearer) this.#headers.set('Authorization', `Bearer ${bearer}`)
+    const memory = this.#memory
+    if (!decode) {
+      memory.freshToken = bearer ?? undefined
+      memory.clientId ??= newClientId()
+      this.#headers.set('Realtime-Client', memory.clientId)
+    }
     const asked = new Headers(this.#headers)
     asked.set('Accept', 'text/event-stream')
-    if (decode && this.#resume.id) asked.set('Last-Event-ID', this.#resume.id)
+    if (decode && memory.lastEventId) asked.set('Last-Event-ID', memory.lastEventId)
     const response = await this.#request({ headers: asked, cache: 'no-store' })
     const type = response.headers.get('content-type') ?? ''
     if (response.status === 200 && /^text\/event-stream\b/i.test(type)) {
@@ -216,7 +241,7 @@ class SseConnection implements TransportConnection {
     const { event, data, id } = message
     if (this.#options.decode) {
       // An id that is there and empty clears; one with NUL in it does not count.
-      if (id !== undefined && !id.includes('\0')) this.#resume.id = id
+      if (id !== undefined && !id.includes('\0')) this.#memory.lastEventId = id
       this.#handlers.onMessage({ event, data, id } satisfies SseMessage)
     } else if (event === undefined || event === 'message') {
       if (this.#isOpen) this.#handlers.onMessage(data)
@@ -332,6 +357,10 @@ function absolute(url: string): string {
     )
   }
 }
+
+/** Pages that do not come over TLS have no `randomUUID`. The name is no secret: it counts together with its user. */
+const newClientId = (): string =>
+  (globalThis.crypto as Partial<Crypto> | undefined)?.randomUUID?.() ?? Math.random().toString(36).slice(2)
 
 const notOurs = () =>
   new RealtimeError(

@@ -90,6 +90,33 @@ describe('over rqb.v1', () => {
     expect(tokens).toEqual([])
   })
 
+  it('keeps the name of its client over its connections, and takes another one after a stop', async () => {
+    const server = await startBareServer()
+    const client = new SessionClient(sseTransport({ url: server.url })).start('a')
+    const names: unknown[] = []
+    for (const isStopped of [false, true, false]) {
+      const peer = await server.accept()
+      names.push(peer.request.headers['realtime-client'])
+      peer.tell({ t: 'welcome', connectionId: '1' })
+      await peer.hear()
+      if (isStopped) {
+        client.session.stop()
+        client.session.start()
+      } else peer.cut()
+    }
+    expect(names[0]).toMatch(/^[\w-]{8,64}$/)
+    expect(names[1]).toBe(names[0])
+    expect(names[2]).not.toBe(names[0])
+  })
+
+  it('asks for a token once for each dial', async () => {
+    const { url } = await startSseServer()
+    const token = vi.fn(() => 'ada')
+    const client = new SessionClient(sseTransport({ url, token })).start('a')
+    await client.untilStatus('live')
+    expect(token).toHaveBeenCalledTimes(1)
+  })
+
   it('ends for good where it is not let in', async () => {
     const { url } = await startSseServer({ authenticate: () => null })
     const client = new SessionClient(sseTransport({ url })).start('a')
