@@ -1,11 +1,13 @@
 /** The databases that the PostgreSQL log runs on, for tests that hold for both. */
 import { PGlite } from '@electric-sql/pglite'
 import pg from 'pg'
-import type { SqlDatabase } from '../../src/server/logs/postgres/sql-client.ts'
+import type { SqlClient, SqlDatabase } from '../../src/server/logs/postgres/sql-client.ts'
 import { PostgresServer } from './postgres-server.ts'
 
 export interface TestDatabase {
   readonly db: SqlDatabase
+  /** As an app does it: commits, or rolls back when `run` throws. */
+  transaction<T>(run: (tx: SqlClient) => Promise<T>, isolation?: string): Promise<T>
   close(): Promise<void>
 }
 
@@ -13,7 +15,7 @@ export interface DatabaseKind {
   readonly name: string
   start(): Promise<void>
   /** Another way to the same database, as a second node has it. PGlite has one process, so it is the same one. */
-  open(): Promise<TestDatabase>
+  open(): TestDatabase
   stop(): Promise<void>
 }
 
@@ -24,7 +26,15 @@ export function embeddedDatabase(): DatabaseKind {
     async start() {
       db = await PGlite.create('memory://')
     },
-    open: () => Promise.resolve({ db, close: () => Promise.resolve() }),
+    open: () => ({
+      db,
+      transaction: (run, isolation = 'read committed') =>
+        db.transaction(async (tx) => {
+          await tx.query(`set transaction isolation level ${isolation}`)
+          return run(tx)
+        }),
+      close: () => Promise.resolve(),
+    }),
     stop: () => db.close(),
   }
 }
@@ -37,16 +47,33 @@ export function serverDatabase(): DatabaseKind {
       server = await PostgresServer.start()
     },
     open() {
-      const pool = openPool(server)
-      return Promise.resolve({ db: pool, close: () => pool.end() })
+      const pool = openPool(server.connection)
+      return {
+        db: pool,
+        async transaction(run, isolation = 'read committed') {
+          const client = await pool.connect()
+          try {
+            await client.query(`begin isolation level ${isolation}`)
+            const result = await run(client)
+            await client.query('commit')
+            return result
+          } catch (error) {
+            await client.query('rollback')
+            throw error
+          } finally {
+            client.release()
+          }
+        },
+        close: () => pool.end(),
+      }
     },
     stop: () => server.remove(),
   }
 }
 
 /** A pool that outlives a server that is killed. */
-export function openPool({ connection }: PostgresServer, options: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ ...connection, max: 6, connectionTimeoutMillis: 5_000, ...options })
+export function openPool(connection: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({ max: 6, connectionTimeoutMillis: 5_000, ...connection })
   pool.on('error', () => {})
   return pool
 }

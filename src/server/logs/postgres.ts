@@ -310,11 +310,6 @@ function resolve(options: PostgresEventLogOptions) {
   if (typeof (db as Partial<SqlClient> | undefined)?.query !== 'function') {
     throw usage('postgresEventLog needs a database: postgresEventLog({ db: pool }), a pg.Pool or a PGlite.')
   }
-  if (!/^[a-z][a-z0-9_]{0,39}$/.test(schema)) {
-    throw usage(
-      `The schema of postgresEventLog must be 1 to 40 lower-case letters, digits and _. Got '${schema}'.`,
-    )
-  }
   const maxAgeMs = above0('maxAgeMs', options.maxAgeMs ?? 86_400_000)
   const trimEveryMs = options.trimEveryMs ?? 30_000
   return {

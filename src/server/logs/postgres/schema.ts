@@ -22,6 +22,8 @@
  * one, and with it another epoch to every topic. `meta.generation` tells apart the lives of a topic that was forgotten.
  */
 
+import { RealtimeError } from '../../../core/errors.ts'
+
 /** The version of what is below. */
 const VERSION = 1
 
@@ -36,7 +38,7 @@ const TRIM_LOCK = '7310011820451623502'
  * @param schema 1 to 40 lower-case letters, digits and `_`, beginning with a letter. @default 'realtime'
  */
 export function postgresEventLogSchema(schema = 'realtime'): string {
-  const s = `"${schema}"`
+  const s = quoted(schema)
   return /* sql */ `do $migrate$
 declare
   installed int;
@@ -255,7 +257,7 @@ $migrate$`
 
 /** The statements of the log. Every parameter is typed in the text, so that each driver sends it the same way. */
 export function postgresStatements(schema: string) {
-  const s = `"${schema}"`
+  const s = quoted(schema)
   return {
     append: `select epoch, at_offset::float8 as "offset"
       from ${s}.append($1::text, $2::text, $3::text, $4::text, $5::boolean)`,
@@ -322,3 +324,12 @@ export function postgresStatements(schema: string) {
 }
 
 export type PostgresStatements = ReturnType<typeof postgresStatements>
+
+/** Stands in the SQL as it is, so it may hold nothing that SQL gives a meaning to. */
+function quoted(schema: string): string {
+  if (/^[a-z][a-z0-9_]{0,39}$/.test(schema)) return `"${schema}"`
+  throw new RealtimeError(
+    'usage',
+    `The schema of the event log must be 1 to 40 lower-case letters, digits and _, and begin with a letter. Got '${schema}'.`,
+  )
+}
