@@ -449,6 +449,14 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#eventCount += received.length
     for (const event of received) {
       if (event.mutationId !== undefined) this.#hasEchoes = true
+  /**
+   * What the server has confirmed of a query, under what mutations show.
+   * @internal
+   */
+  baseOf(query: Query): unknown {
+    return this.#cache.baseOf(query)
+  }
+
       const resolved = this.events.resolve(event)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
       else this.#report(resolved.error)

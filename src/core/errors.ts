@@ -28,6 +28,10 @@ export type RealtimeErrorCode =
   | 'unauthorized'
   /** A mutation was not sent, because one that makes what it mentions was refused. */
   | 'dependency-failed'
+  /** A pending mutation could not be stored, or the store could not be read. It runs all the same. */
+  | 'persist-failed'
+  /** A stored mutation is not going to be sent. `details.reason` tells why. */
+  | 'given-up'
   /** On the server: `authenticate` or `authorize` threw or rejected. The connection, or the topic, is refused. */
   | 'callback-failed'
   /** On the server: the event log failed. What was published is not certain to be kept, or a topic is refused. */

@@ -213,6 +213,11 @@ export class PendingMutations {
     return (options as OptionsWithSpec)[REALTIME]?.owner === this.#options.owner
   }
 
+  /** Shows a mutation that was restored, whether the bridge is started or not. */
+  adopt(mutation: AnyMutation): void {
+    this.#restored(mutation)
+  }
+
   /** For what is built upon pending mutations: tells the app. */
   report(error: RealtimeError): void {
     this.#options.onError(error)
