@@ -434,6 +434,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     return this.mutations.subscribe(listener)
   }
 
+  /** Whether an event is the echo of a mutation of this client, as its `mutationId` tells. The last 500 are known. */
+  isOwn(event: Pick<RealtimeEvent, 'mutationId'>): boolean {
+    return this.mutations.isOwn(event.mutationId)
+  }
+
   /** The id under which a row was first shown: a React key that stays when the server gives the row its own id. */
   keyOf(id: ItemId): ItemId {
     return this.#ids.keyOf(id)
@@ -444,11 +449,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     return this.#cache.inspect(queryKey)
   }
 
-  #route(received: readonly RealtimeEvent[], isReplay: boolean): void {
-    const routed: RoutedEvent[] = []
-    this.#eventCount += received.length
-    for (const event of received) {
-      if (event.mutationId !== undefined) this.#hasEchoes = true
   /**
    * What the server has confirmed of a query, under what mutations show.
    * @internal
@@ -457,6 +457,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     return this.#cache.baseOf(query)
   }
 
+  #route(received: readonly RealtimeEvent[], isReplay: boolean): void {
+    const routed: RoutedEvent[] = []
+    this.#eventCount += received.length
+    for (const event of received) {
+      if (event.mutationId !== undefined) this.#hasEchoes = true
       const resolved = this.events.resolve(event)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
       else this.#report(resolved.error)

@@ -1,7 +1,7 @@
 /** The REST API. After the commit of a write, two lines publish what it changed. */
 import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
-import type { RealtimeServer } from 'realtime-query-bridge/server'
+import { POSITION_HEADER, positionHeader, type RealtimeServer } from 'realtime-query-bridge/server'
 import { z } from 'zod'
 import { NewComment, NewTask, TaskFilters, TaskMove, TaskPatch, type TaskChange } from '../shared/model.ts'
 import { listActivity } from './activity.ts'
@@ -66,22 +66,29 @@ export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
   api.use('/boards/*', signedIn)
   api.use('/tasks/*', signedIn)
 
-  api.get('/boards', async (c) => c.json(await listBoards(db)))
+  api.get('/boards', async (c) => {
+    await statePosition(c, 'boards')
+    return c.json(await listBoards(db))
+  })
 
   api.get('/boards/:boardId/tasks', async (c) => {
     const { boardId } = await openBoard(c)
+    await statePosition(c, `board:${boardId}`)
     return c.json(await listTasks(db, boardId, parse(TaskFilters, c.req.query())))
   })
   api.get('/boards/:boardId/activity', async (c) => {
     const { boardId } = await openBoard(c)
+    await statePosition(c, `board:${boardId}`)
     return c.json(await listActivity(db, { boardId, ...parse(ActivityQuery, c.req.query()) }))
   })
   api.get('/tasks/:taskId', async (c) => {
-    const { taskId } = await openTask(c)
+    const { boardId, taskId } = await openTask(c)
+    await statePosition(c, `board:${boardId}`)
     return c.json(await getTask(db, taskId))
   })
   api.get('/tasks/:taskId/activity', async (c) => {
     const { boardId, taskId } = await openTask(c)
+    await statePosition(c, `board:${boardId}`)
     return c.json(await listActivity(db, { boardId, taskId, ...parse(ActivityQuery, c.req.query()) }))
   })
 
@@ -109,6 +116,11 @@ export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
     const { taskId } = await openTask(c)
     return write(c, 'task.created', z.unknown(), (to) => restoreTask(to, taskId))
   })
+
+  /** Says where the topic stood before the state is read: the client then knows what the answer has in it. */
+  async function statePosition(c: Context<Env>, topic: string) {
+    c.header(POSITION_HEADER, await positionHeader(realtime, [topic]))
+  }
 
   async function openBoard(c: Context<Env, '/boards/:boardId/*'>) {
     const { id } = await getBoard(db, c.req.param('boardId'))
@@ -145,6 +157,7 @@ export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
         await realtime.publish('boards', { type: 'board.updated', data: board, mutationId })
       },
     )
+    await statePosition(c, `board:${(outcome.body as TaskChange).task.boardId}`)
     if (outcome.isRepeat) c.header('Idempotency-Replayed', 'true')
     return c.json(outcome.body as TaskChange, outcome.status)
   }

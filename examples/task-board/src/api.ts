@@ -36,10 +36,18 @@ interface RequestOptions {
   readonly signal?: AbortSignal
   /** Sent as `Idempotency-Key`: however often the request is sent, it is carried out once. */
   readonly mutationId?: string
+  /** Told of the response: its headers say where in the stream of events it stands. */
+  readonly received?: <TResponse extends Response>(response: TResponse) => TResponse
 }
 
+/** What a query hands to its request. */
+export type ReadOptions = Required<Pick<RequestOptions, 'signal' | 'received'>>
+
+/** What a write hands to its request. */
+export type WriteOptions = Required<Pick<RequestOptions, 'signal' | 'received' | 'mutationId'>>
+
 async function request<TAnswer>(path: string, options: RequestOptions = {}): Promise<TAnswer> {
-  const { method = 'GET', body, signal, mutationId } = options
+  const { method = 'GET', body, signal, mutationId, received } = options
   const headers = new Headers()
   const session = demoSession.get()
   if (session !== null) headers.set('Authorization', `Bearer ${session.token}`)
@@ -56,6 +64,7 @@ async function request<TAnswer>(path: string, options: RequestOptions = {}): Pro
     throw new ApiError(0, 'no-answer', 'The server did not answer.')
   }
   const answer = (await response.json().catch(() => null)) as unknown
+  received?.(response)
   if (response.ok) return answer as TAnswer
   const { error } = (answer ?? {}) as { error?: { code: string; message: string } }
   // Our own token is no longer good: pick a person again.
@@ -72,27 +81,27 @@ export const api = {
   users: (signal: AbortSignal) => request<User[]>('/users', { signal }),
   signIn: (userId: string) => request<DemoSession>('/session', { method: 'POST', body: { userId } }),
 
-  boards: (signal: AbortSignal) => request<Board[]>('/boards', { signal }),
-  tasks: (boardId: string, filters: TaskFilters, signal: AbortSignal) =>
-    request<Task[]>(`/boards/${boardId}/tasks?${searchOf(filters)}`, { signal }),
-  task: (taskId: string, signal: AbortSignal) => request<Task>(`/tasks/${taskId}`, { signal }),
-  activity: (of: { boardId: string; taskId?: string }, cursor: number | null, signal: AbortSignal) =>
+  boards: (read: ReadOptions) => request<Board[]>('/boards', read),
+  tasks: (boardId: string, filters: TaskFilters, read: ReadOptions) =>
+    request<Task[]>(`/boards/${boardId}/tasks?${searchOf(filters)}`, read),
+  task: (taskId: string, read: ReadOptions) => request<Task>(`/tasks/${taskId}`, read),
+  activity: (of: { boardId: string; taskId?: string }, cursor: number | null, read: ReadOptions) =>
     request<ActivityPage>(
       `${of.taskId === undefined ? `/boards/${of.boardId}` : `/tasks/${of.taskId}`}/activity` +
         (cursor === null ? '' : `?cursor=${cursor}`),
-      { signal },
+      read,
     ),
 
-  createTask: (boardId: string, body: NewTask, mutationId: string) =>
-    request<TaskChange>(`/boards/${boardId}/tasks`, { method: 'POST', body, mutationId }),
-  patchTask: (taskId: string, body: TaskPatch, mutationId: string) =>
-    request<TaskChange>(`/tasks/${taskId}`, { method: 'PATCH', body, mutationId }),
-  moveTask: (taskId: string, body: TaskMove, mutationId: string) =>
-    request<TaskChange>(`/tasks/${taskId}/move`, { method: 'POST', body, mutationId }),
-  deleteTask: (taskId: string, mutationId: string) =>
-    request<TaskChange>(`/tasks/${taskId}`, { method: 'DELETE', mutationId }),
-  restoreTask: (taskId: string, mutationId: string) =>
-    request<TaskChange>(`/tasks/${taskId}/restore`, { method: 'POST', mutationId }),
-  comment: (taskId: string, body: string, mutationId: string) =>
-    request<TaskChange>(`/tasks/${taskId}/comments`, { method: 'POST', body: { body }, mutationId }),
+  createTask: (boardId: string, body: NewTask, write: WriteOptions) =>
+    request<TaskChange>(`/boards/${boardId}/tasks`, { method: 'POST', body, ...write }),
+  patchTask: (taskId: string, body: TaskPatch, write: WriteOptions) =>
+    request<TaskChange>(`/tasks/${taskId}`, { method: 'PATCH', body, ...write }),
+  moveTask: (taskId: string, body: TaskMove, write: WriteOptions) =>
+    request<TaskChange>(`/tasks/${taskId}/move`, { method: 'POST', body, ...write }),
+  deleteTask: (taskId: string, write: WriteOptions) =>
+    request<TaskChange>(`/tasks/${taskId}`, { method: 'DELETE', ...write }),
+  restoreTask: (taskId: string, write: WriteOptions) =>
+    request<TaskChange>(`/tasks/${taskId}/restore`, { method: 'POST', ...write }),
+  comment: (taskId: string, body: string, write: WriteOptions) =>
+    request<TaskChange>(`/tasks/${taskId}/comments`, { method: 'POST', body: { body }, ...write }),
 }

@@ -14,7 +14,7 @@ import { compareTasks, matchesFilters } from '../shared/task-order.ts'
 import { demoSession } from './demo-session.ts'
 import { FaultyWebSocket } from './network/faulty-web-socket.ts'
 import { queryClient } from './query-client.ts'
-import { keys } from './queries.ts'
+import { keys } from './query-keys.ts'
 
 const version = (task: Task) => task.version
 

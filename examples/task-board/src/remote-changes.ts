@@ -1,10 +1,8 @@
 /** What somebody else has just done, for a moment: rows are lit up by it, and it is said aloud. */
-import { useQueryClient, type QueryClient } from '@tanstack/react-query'
-import { useRealtimeEvent } from 'realtime-query-bridge/react'
+import { useRealtimeBridge, useRealtimeEvent } from 'realtime-query-bridge/react'
 import { useCallback, useSyncExternalStore } from 'react'
 import type { TaskChange, User } from '../shared/model.ts'
 import { Store } from './store.ts'
-import type { TaskWrite } from './task-writes.ts'
 import { announceFromOthers } from './ui/announcer.tsx'
 import { PRIORITY_NAMES, STATUS_NAMES } from './ui/words.ts'
 import type { Priority, Status } from '../shared/model.ts'
@@ -39,11 +37,11 @@ export function useRemoteChange(taskId: string): RemoteChange | undefined {
 
 /** Lights up and says aloud what others do, and not the echoes of what was done in this window. */
 export function useShowRemoteChanges(personById: ReadonlyMap<string, User>): void {
-  const queryClient = useQueryClient()
+  const bridge = useRealtimeBridge()
   const onChange =
     (verb: (change: TaskChange) => string) =>
     (change: TaskChange, event: { mutationId?: string | undefined }) => {
-      if (isOwn(queryClient, event.mutationId)) return
+      if (bridge.isOwn(event)) return
       show(change.task.id, change.actorId)
       const who = personById.get(change.actorId)?.name.split(' ')[0] ?? 'Somebody'
       announceFromOthers(`${who} ${verb(change)} ${change.task.key}, ${change.task.title}`)
@@ -57,14 +55,6 @@ export function useShowRemoteChanges(personById: ReadonlyMap<string, User>): voi
     'task.deleted',
     onChange(() => 'deleted'),
   )
-}
-
-function isOwn(queryClient: QueryClient, mutationId: string | undefined): boolean {
-  if (mutationId === undefined) return false
-  return queryClient
-    .getMutationCache()
-    .getAll()
-    .some(({ state }) => (state.variables as TaskWrite | undefined)?.mutationId === mutationId)
 }
 
 function verbOf({ activity }: TaskChange): string {

@@ -1,11 +1,11 @@
 /** What can be done to a task, as values: sent to the server, and shown at once while the answer is under way. */
+import { update, type Effect } from 'realtime-query-bridge'
 import type { NewTask, Task, TaskChange, TaskFilters, TaskMove, TaskPatch } from '../shared/model.ts'
 import { compareTasks, matchesFilters } from '../shared/task-order.ts'
-import { api } from './api.ts'
+import { api, type WriteOptions } from './api.ts'
+import { keys } from './query-keys.ts'
 
 export type TaskWrite = {
-  /** Sent as `Idempotency-Key`; comes back on the event that the write causes. */
-  readonly mutationId: string
   /** When it was done, by this window's clock. */
   readonly at: string
 } & (
@@ -18,29 +18,46 @@ export type TaskWrite = {
   | { readonly kind: 'comment'; readonly task: Task; readonly body: string }
 )
 
-export function sendTaskWrite(write: TaskWrite): Promise<TaskChange> {
-  const { task, mutationId } = write
+export function sendTaskWrite(write: TaskWrite, options: WriteOptions): Promise<TaskChange> {
+  const { task } = write
   switch (write.kind) {
     case 'create': {
       const { id, title, status, priority, assigneeId } = task
       const body: NewTask = { id, title, status, priority, assigneeId }
-      return api.createTask(task.boardId, body, mutationId)
+      return api.createTask(task.boardId, body, options)
     }
     case 'patch':
-      return api.patchTask(task.id, write.patch, mutationId)
+      return api.patchTask(task.id, write.patch, options)
     case 'move':
-      return api.moveTask(task.id, write.move, mutationId)
+      return api.moveTask(task.id, write.move, options)
     case 'delete':
-      return api.deleteTask(task.id, mutationId)
+      return api.deleteTask(task.id, options)
     case 'restore':
-      return api.restoreTask(task.id, mutationId)
+      return api.restoreTask(task.id, options)
     case 'comment':
-      return api.comment(task.id, write.body, mutationId)
+      return api.comment(task.id, write.body, options)
   }
 }
 
+/** What a write shows until the server has told: in every list of the board, and in the task itself. */
+export function optimisticEffects(write: TaskWrite): Effect[] {
+  const { boardId, id } = write.task
+  return [
+    update(keys.taskLists(boardId), (rows, key) => withWrite(rows as Task[], write, key[3] as TaskFilters)),
+    update(keys.task(boardId, id), (task) => after(task as Task, write) ?? task),
+  ]
+}
+
+/** The event that a write causes. */
+export const eventOf = (write: TaskWrite) =>
+  write.kind === 'create' || write.kind === 'restore'
+    ? 'task.created'
+    : write.kind === 'delete'
+      ? 'task.deleted'
+      : 'task.updated'
+
 /** The task as a write leaves it; null when the write removes it. Doing it twice changes nothing more. */
-export function applyWrite(task: Task, write: TaskWrite): Task | null {
+function after(task: Task, write: TaskWrite): Task | null {
   switch (write.kind) {
     case 'create':
     case 'restore':
@@ -55,36 +72,14 @@ export function applyWrite(task: Task, write: TaskWrite): Task | null {
   }
 }
 
-/** The rows of a list with the writes under way in them, in the order that the server will give. */
-export function applyWrites(
-  rows: readonly Task[],
-  writes: readonly TaskWrite[],
-  filters: TaskFilters,
-): Task[] {
-  if (writes.length === 0) return rows as Task[]
-  const byId = new Map(rows.map((row) => [row.id, row]))
-  for (const write of writes) {
-    const { id } = write.task
-    const row = byId.get(id)
-    if (row === undefined) {
-      if (write.kind === 'create' || write.kind === 'restore') byId.set(id, write.task)
-      continue
-    }
-    const after = applyWrite(row, write)
-    if (after === null) byId.delete(id)
-    else byId.set(id, after)
-  }
-  return [...byId.values()]
-    .filter((row) => matchesFilters(row, filters) !== false)
-    .sort((a, b) => compareTasks(a, b, filters))
-}
-
-/** The rows of a list after the server has answered with a task; the same rows when they know better. */
-export function placeTask(rows: readonly Task[], task: Task, filters: TaskFilters): Task[] {
-  const known = rows.find((row) => row.id === task.id)
-  if (known !== undefined && known.version >= task.version) return rows as Task[]
-  const others = rows.filter((row) => row.id !== task.id)
-  // Where only the server can tell whether it belongs, it stays if it was there.
-  if (!(matchesFilters(task, filters) ?? known !== undefined)) return others
+/** The rows of a list with a write in them, in the order that the server will give. */
+function withWrite(rows: Task[], write: TaskWrite, filters: TaskFilters): Task[] {
+  const row = rows.find(({ id }) => id === write.task.id)
+  const isNew = write.kind === 'create' || write.kind === 'restore'
+  if (row === undefined && !isNew) return rows
+  const task = row === undefined ? write.task : after(row, write)
+  if (task === row) return rows
+  const others = rows.filter((other) => other !== row)
+  if (task === null || matchesFilters(task, filters) === false) return others
   return [...others, task].sort((a, b) => compareTasks(a, b, filters))
 }

@@ -1,33 +1,30 @@
-import { useMutation, useMutationState, useQueryClient, type QueryClient } from '@tanstack/react-query'
+import { useRealtimeMutation, usePendingMutations } from 'realtime-query-bridge/react'
 import { useMemo } from 'react'
-import type { Status, Task, TaskChange, TaskFilters, TaskMove, TaskPatch } from '../shared/model.ts'
+import type { Status, Task, TaskMove, TaskPatch } from '../shared/model.ts'
 import { rankBetween } from '../shared/rank.ts'
-import { keys } from './queries.ts'
-import { placeTask, sendTaskWrite, type TaskWrite } from './task-writes.ts'
+import { keys } from './query-keys.ts'
+import { events } from './realtime.ts'
+import { eventOf, optimisticEffects, sendTaskWrite, type TaskWrite } from './task-writes.ts'
 import { showToast } from './ui/toasts.tsx'
 
-const writesOf = (boardId: string) => ['board', boardId, 'write'] as const
-
-/**
- * The writes of a board that are under way, oldest first. What the screen shows is the data with these in it,
- * so nothing snaps back between a click and its answer.
- */
-export function usePendingWrites(boardId: string): TaskWrite[] {
-  return useMutationState({
-    filters: { mutationKey: writesOf(boardId), status: 'pending' },
-    select: (mutation) => mutation.state.variables as TaskWrite,
-  })
+/** The tasks of a board that a write is under way for. */
+export function usePendingTaskIds(boardId: string): ReadonlySet<string> {
+  const pending = usePendingMutations(keys.board(boardId))
+  return useMemo(() => {
+    const open = pending.filter(({ status }) => status !== 'failed')
+    return new Set(open.map(({ variables }) => (variables as TaskWrite).task.id))
+  }, [pending])
 }
 
 /** Everything that can be done to the tasks of a board. */
 export function useTaskWrites(boardId: string) {
-  const queryClient = useQueryClient()
-  const { mutate } = useMutation({
-    mutationKey: writesOf(boardId),
+  const { mutate } = useRealtimeMutation({
+    mutationKey: keys.writes(boardId),
     // One after the other: a task is there before it is moved, and two moves keep their order.
     scope: { id: boardId },
     mutationFn: sendTaskWrite,
-    onSuccess: (change, write) => keepAnswer(queryClient, change, write),
+    optimistic: (write: TaskWrite) => optimisticEffects(write),
+    confirm: (change, write) => events.predict(eventOf(write), change),
     onError: (error, write) => {
       showToast({
         tone: 'error',
@@ -35,22 +32,18 @@ export function useTaskWrites(boardId: string) {
         action: { label: 'Try again', run: () => mutate(write) },
       })
     },
-    onSettled: () => {
-      void queryClient.invalidateQueries({ queryKey: keys.board(boardId) })
-      void queryClient.invalidateQueries({ queryKey: keys.boards })
-    },
   })
 
   return useMemo(() => {
-    const head = () => ({ mutationId: crypto.randomUUID(), at: new Date().toISOString() })
-    const restore = (task: Task) => mutate({ ...head(), kind: 'restore', task })
+    const now = () => new Date().toISOString()
+    const restore = (task: Task) => mutate({ at: now(), kind: 'restore', task })
     return {
       /** Adds a task below the others of its column. `column` is what is in it now. */
       create(
         draft: Pick<Task, 'title' | 'status'> & Partial<Pick<Task, 'priority' | 'assigneeId'>>,
         column: readonly Task[],
       ) {
-        const { mutationId, at } = head()
+        const at = now()
         const task: Task = {
           id: crypto.randomUUID(),
           boardId,
@@ -67,16 +60,16 @@ export function useTaskWrites(boardId: string) {
           createdAt: at,
           updatedAt: at,
         }
-        mutate({ mutationId, at, kind: 'create', task })
+        mutate({ at, kind: 'create', task })
         return task.id
       },
-      patch: (task: Task, patch: TaskPatch) => mutate({ ...head(), kind: 'patch', task, patch }),
+      patch: (task: Task, patch: TaskPatch) => mutate({ at: now(), kind: 'patch', task, patch }),
       /** Puts a task below `afterId` (null: on top) of a column. `column` is what is in it now. */
       move(task: Task, move: TaskMove, column: readonly Task[]) {
         const others = column.filter((row) => row.id !== task.id)
         const index = others.findIndex((row) => row.id === move.afterId)
         const rank = rankBetween(others[index]?.rank ?? null, others[index + 1]?.rank ?? null)
-        mutate({ ...head(), kind: 'move', task, move, rank })
+        mutate({ at: now(), kind: 'move', task, move, rank })
       },
       /** Puts a task at the end of a column. */
       moveToColumn(task: Task, status: Status, column: readonly Task[]) {
@@ -84,32 +77,16 @@ export function useTaskWrites(boardId: string) {
         this.move(task, { status, afterId: last?.id ?? null }, column)
       },
       remove(task: Task) {
-        mutate({ ...head(), kind: 'delete', task })
+        mutate({ at: now(), kind: 'delete', task })
         showToast({
           tone: 'neutral',
           text: `Deleted ${task.key === '' ? `“${task.title}”` : task.key}.`,
           action: { label: 'Undo', run: () => restore(task) },
         })
       },
-      comment: (task: Task, body: string) => mutate({ ...head(), kind: 'comment', task, body }),
+      comment: (task: Task, body: string) => mutate({ at: now(), kind: 'comment', task, body }),
     }
   }, [boardId, mutate])
-}
-
-/** Puts what the server answered where it is shown, in the same moment in which the write stops being pending. */
-function keepAnswer(queryClient: QueryClient, { task }: TaskChange, write: TaskWrite): void {
-  const lists = queryClient.getQueriesData<Task[]>({ queryKey: keys.taskLists(task.boardId) })
-  for (const [queryKey, rows] of lists) {
-    if (rows === undefined) continue
-    const next =
-      write.kind === 'delete'
-        ? rows.filter((row) => row.id !== task.id)
-        : placeTask(rows, task, queryKey[3] as TaskFilters)
-    if (next !== rows) queryClient.setQueryData(queryKey, next)
-  }
-  queryClient.setQueryData<Task>(keys.task(task.boardId, task.id), (known) =>
-    known === undefined || known.version >= task.version ? known : task,
-  )
 }
 
 function failureText(write: TaskWrite): string {

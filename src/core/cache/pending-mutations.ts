@@ -80,6 +80,9 @@ export type OptionsWithSpec = MutationOptions<any, any, any, any> & {
   readonly [REALTIME]?: { readonly spec: MutationSpec; readonly owner: unknown }
 }
 
+/** How many of one's own mutationIds are remembered; at the limit the older half is forgotten. */
+const MAX_OWN = 1_000
+
 /** Refused mutations that the app has not dealt with. At the limit the oldest is forgotten. */
 const MAX_FAILED = 100
 
@@ -124,6 +127,8 @@ export class PendingMutations {
   readonly #byMutation = new WeakMap<object, RunningMutation>()
   /** Sent again under their own ids, by their variables. */
   readonly #again = new Map<unknown, RunningMutation>()
+  /** Every mutationId of this client, the last ones. */
+  readonly #own = new Set<string>()
   readonly #listeners = new Set<() => void>()
   #snapshots = new Map<string, readonly PendingMutation[]>()
   #detach: (() => void) | undefined
@@ -158,6 +163,11 @@ export class PendingMutations {
     this.#byId.clear()
     this.#options.ids.clear()
     this.#changed()
+  }
+
+  /** Whether a mutation is one of this client. */
+  isOwn(mutationId: string | undefined): boolean {
+    return mutationId !== undefined && this.#own.has(mutationId)
   }
 
   subscribe(listener: () => void): () => void {
@@ -203,6 +213,11 @@ export class PendingMutations {
     return open
   }
 
+  /** Shows a mutation that was restored, whether the bridge is started or not. */
+  adopt(mutation: AnyMutation): void {
+    this.#restored(mutation)
+  }
+
   /** Whether a mutation is known by this id. */
   has(mutationId: string): boolean {
     return this.#byId.has(mutationId)
@@ -211,11 +226,6 @@ export class PendingMutations {
   /** Whether options are those of a mutation of this bridge. */
   owns(options: object): boolean {
     return (options as OptionsWithSpec)[REALTIME]?.owner === this.#options.owner
-  }
-
-  /** Shows a mutation that was restored, whether the bridge is started or not. */
-  adopt(mutation: AnyMutation): void {
-    this.#restored(mutation)
   }
 
   /** For what is built upon pending mutations: tells the app. */
@@ -301,6 +311,9 @@ export class PendingMutations {
       settled: { promise, resolve },
     }
     this.#byId.set(mutationId, running)
+    this.#own.add(mutationId)
+    if (this.#own.size > MAX_OWN)
+      for (const oldest of [...this.#own].slice(0, MAX_OWN / 2)) this.#own.delete(oldest)
     if (context) this.#byContext.set(context, running)
     if (mutation) this.#byMutation.set(mutation, running)
     optimistic.begin({

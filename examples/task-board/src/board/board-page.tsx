@@ -9,10 +9,9 @@ import { useShowRemoteChanges } from '../remote-changes.ts'
 import { hrefOf, navigate, type Route } from '../router.ts'
 import { useShortcut } from '../shell/shortcuts.ts'
 import { TaskPanel } from '../task/task-panel.tsx'
-import { applyWrites } from '../task-writes.ts'
 import { LockIcon } from '../ui/icons.tsx'
 import { Failure, Notice } from '../ui/states.tsx'
-import { usePendingWrites, useTaskWrites } from '../use-task-writes.ts'
+import { usePendingTaskIds, useTaskWrites } from '../use-task-writes.ts'
 import { BoardColumns } from './board-columns.tsx'
 import { BoardHeader } from './board-header.tsx'
 import css from './board-page.module.css'
@@ -31,7 +30,7 @@ export function BoardPage({ board, route, openSidebar }: BoardPageProps) {
   const filters = useShownFilters(route)
   const list = useQuery(taskListQuery(board.id, filters))
   const users = useQuery(usersQuery())
-  const pending = usePendingWrites(board.id)
+  const pendingIds = usePendingTaskIds(board.id)
   const writes = useTaskWrites(board.id)
   const [isComposing, setIsComposing] = useState(false)
   useShortcut('c', compose)
@@ -51,11 +50,11 @@ export function BoardPage({ board, route, openSidebar }: BoardPageProps) {
         .filter((user): user is User => user !== undefined),
       personById,
       writes,
-      tasks: applyWrites(list.data ?? [], pending, filters),
-      pendingIds: new Set(pending.map((write) => write.task.id)),
+      tasks: list.data ?? [],
+      pendingIds,
       hrefOfTask: (taskId) => hrefOf({ ...route, taskId }),
     }
-  }, [board, users.data, writes, list.data, pending, filters, route])
+  }, [board, users.data, writes, list.data, pendingIds, route])
 
   useShowRemoteChanges(scope.personById)
 

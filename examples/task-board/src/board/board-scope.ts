@@ -9,7 +9,7 @@ export interface BoardScope {
   readonly members: readonly User[]
   readonly personById: ReadonlyMap<string, User>
   readonly writes: ReturnType<typeof useTaskWrites>
-  /** The tasks that are shown, in order, with the writes under way in them. */
+  /** The tasks that are shown, in order. */
   readonly tasks: readonly Task[]
   /** The tasks that a write is under way for. */
   readonly pendingIds: ReadonlySet<string>

@@ -11,12 +11,10 @@ import { TaskMenu } from '../board/task-card.tsx'
 import { taskQuery } from '../queries.ts'
 import { RouteLink } from '../route-link.tsx'
 import { navigate } from '../router.ts'
-import { applyWrite } from '../task-writes.ts'
 import { Avatar } from '../ui/avatar.tsx'
 import { CalendarIcon, CloseIcon, PlusIcon, PriorityIcon, StatusIcon, TrashIcon } from '../ui/icons.tsx'
 import { Bone, Failure, Notice, Skeleton } from '../ui/states.tsx'
 import { PRIORITY_NAMES, STATUS_NAMES } from '../ui/words.ts'
-import { usePendingWrites } from '../use-task-writes.ts'
 import { CommentForm } from './comment-form.tsx'
 import { TextField, type TextFieldHandle } from './text-field.tsx'
 import css from './task-panel.module.css'
@@ -33,16 +31,11 @@ export function TaskPanel({ taskId, closeHref }: TaskPanelProps) {
     // What the list knows is the whole task: show it until the task itself is here.
     placeholderData: () => tasks.find((task) => task.id === taskId),
   })
-  const pending = usePendingWrites(board.id).filter((write) => write.task.id === taskId)
   // A task that is being added is not on the server yet.
-  const base = query.data ?? tasks.find((task) => task.id === taskId)
-  const task = pending.reduce<Task | null | undefined>(
-    (known, write) => known && applyWrite(known, write),
-    base,
-  )
+  const task = query.data ?? tasks.find((task) => task.id === taskId)
   const panel = useRef<HTMLElement>(null)
   const isGone =
-    task === null || (query.error instanceof ApiError && query.error.status === 404 && pending.length === 0)
+    query.error instanceof ApiError && query.error.status === 404 && !tasks.some(({ id }) => id === taskId)
 
   useEffect(() => {
     const opener = document.activeElement as HTMLElement | null
