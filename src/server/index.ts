@@ -1,12 +1,20 @@
 export { createRealtimeServer } from './realtime-server.ts'
 export type {
   DrainOptions,
-  PublishedEvent,
   RealtimeServer,
   RealtimeServerOptions,
   ServerConnection,
+  ServerLogger,
   ServerPlatform,
 } from './realtime-server.ts'
+export type { PublishedEvent, PublishedEvents, PublishTable } from './publish-event.ts'
+export { SendError } from './sends.ts'
+export type { SentMessage } from './sends.ts'
+export type { RealtimeAction } from './rights.ts'
+export type { RateLimiter, RateLimiters } from './rate-limiter.ts'
+export type { RevokeFilter, ServerBus } from './server-bus.ts'
+export type { ServerHealth, ServerStats } from './server-stats.ts'
+export type { PresenceMember } from '../core/protocol/messages.ts'
 export { tokenExpired } from './connection.ts'
 export type { ConnectionRequest, ServerSocket } from './connection.ts'
 export type { ServerLimits } from './limits.ts'
@@ -15,6 +23,16 @@ export type { AttachWebSocketOptions, UpgradingServer, WebSocketAttachment } fro
 export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'
+export { positionHeader, withPosition } from './position-header.ts'
+export { positionHeader, withPosition } from './position-header.ts'
+export { idempotent, memoryIdempotencyStore } from './idempotency.ts'
+export type {
+  IdempotencyClaim,
+  IdempotencyStore,
+  IdempotentAnswer,
+  IdempotentRequest,
+  MemoryIdempotencyStoreOptions,
+} from './idempotency.ts'
 export type { AllowedOrigins } from './origin.ts'
 export { memoryEventLog } from './logs/memory.ts'
 export type { MemoryEventLogOptions } from './logs/memory.ts'
