@@ -24,7 +24,6 @@ export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'
 export { positionHeader, withPosition } from './position-header.ts'
-export { positionHeader, withPosition } from './position-header.ts'
 export { idempotent, memoryIdempotencyStore } from './idempotency.ts'
 export type {
   IdempotencyClaim,
