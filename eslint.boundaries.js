@@ -38,6 +38,7 @@ const RULES = [
     imports: ['core', 'bridge.ts', 'react'],
     packages: ['react', '@tanstack/react-query', ...CORE_PACKAGES],
   },
+  { target: 'persist', imports: ['core', 'bridge.ts', 'persist'], packages: CORE_PACKAGES },
   {
     target: 'transports',
     // The name of the protocol is the WebSocket subprotocol; the codes say what a close means.
@@ -46,10 +47,12 @@ const RULES = [
       'core/transport.ts',
       'core/protocol/version.ts',
       'core/protocol/close-codes.ts',
+      'core/protocol/frame-codec.ts',
       'transports',
     ],
     packages: [],
   },
+  { target: 'codecs', imports: ['core/protocol/frame-codec.ts', 'codecs'], packages: [] },
   {
     target: 'server',
     imports: [...GROUND, 'core/protocol', 'server'],
@@ -59,6 +62,7 @@ const RULES = [
 
 /** One optional peer for one file; no other file may use it. */
 const PEERS_OF_FILES = {
+  'codecs/msgpack.ts': ['@msgpack/msgpack'],
   'transports/websocket.ts': ['partysocket/ws'],
   'transports/sse.ts': ['eventsource-parser'],
   'server/ws.ts': ['node:', 'ws'],

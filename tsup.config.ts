@@ -10,6 +10,7 @@ export default defineConfig({
     server: 'src/server/index.ts',
     'server-redis': 'src/server/logs/redis.ts',
     'server-postgres': 'src/server/logs/postgres.ts',
+    msgpack: 'src/codecs/msgpack.ts',
     testing: 'src/testing/index.ts',
   },
   format: 'esm',

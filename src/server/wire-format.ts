@@ -31,23 +31,34 @@ export class WireFormat {
     this.#thresholdBytes = thresholdBytes
   }
 
+  /** Events stand in the log as JSON text, and answers are put together around it, so text is where all begins. */
   readonly payload = (text: string): string | Uint8Array => {
-    // Events stand in the log as JSON text, and answers are put together around it.
-    return this.#codec ? this.#codec.encode(JSON.parse(text)) : text
+    try {
+      return this.#codec?.encode(text) ?? text
+    } catch {
+      // Not everything can be said in every form; text is understood on every connection.
+      return text
+    }
   }
 
   /** A whole WebSocket frame, as a server sends it: unmasked. */
-  readonly frame = (text: string): Buffer => frameOf(this.#bytes(text), this.#opcode)
+  readonly frame = (text: string): Buffer => {
+    const payload = this.payload(text)
+    return typeof payload === 'string' ? frameOf(Buffer.from(payload), TEXT) : frameOf(payload, BINARY)
+  }
 
   /** The same, compressed without looking back at other messages, so that it fits every connection. */
   readonly compressedFrame = (text: string): Buffer => {
-    const bytes = this.#bytes(text)
-    if (bytes.byteLength < this.#thresholdBytes) return frameOf(bytes, this.#opcode)
+    const payload = this.payload(text)
+    const isText = typeof payload === 'string'
+    const bytes = isText ? Buffer.from(payload) : payload
+    const opcode = isText ? TEXT : BINARY
+    if (bytes.byteLength < this.#thresholdBytes) return frameOf(bytes, opcode)
     const deflated = deflateRawSync(bytes, {
       level: COMPRESSION_LEVEL,
       finishFlush: constants.Z_SYNC_FLUSH,
     })
-    return frameOf(deflated.subarray(0, -FLUSH_BYTES), this.#opcode | COMPRESSED)
+    return frameOf(deflated.subarray(0, -FLUSH_BYTES), opcode | COMPRESSED)
   }
 
   /** What the connection takes: text, or the message. What the codec refuses stays bytes, and is told to the client. */
@@ -60,23 +71,14 @@ export class WireFormat {
       return bytes
     }
   }
-
-  get #opcode(): number {
-    return FINAL | (this.#codec ? BINARY : TEXT)
-  }
-
-  #bytes(text: string): Uint8Array {
-    const payload = this.payload(text)
-    return typeof payload === 'string' ? Buffer.from(payload) : payload
-  }
 }
 
 /** One buffer, so that a socket needs one write for it. */
-function frameOf(payload: Uint8Array, firstByte: number): Buffer {
+function frameOf(payload: Uint8Array, opcode: number): Buffer {
   const { byteLength } = payload
   const headLength = byteLength < 126 ? 2 : byteLength < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headLength + byteLength)
-  frame[0] = firstByte
+  frame[0] = FINAL | opcode
   if (headLength === 2) {
     frame[1] = byteLength
   } else if (headLength === 4) {

@@ -5,6 +5,7 @@
  */
 import PartySocketWs, { CloseEvent as OwnCloseEvent } from 'partysocket/ws'
 import { RealtimeError } from '../core/errors.ts'
+import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import type { CloseInfo, DecodeMessage, HeartbeatOptions, Transport } from '../core/transport.ts'
 
@@ -28,6 +29,11 @@ export interface WebSocketTransportOptions {
   /** Subprotocols to offer, after `rqb.v1` when that is spoken. */
   readonly protocols?: Provided<string | readonly string[]> | undefined
   /**
+   * Another form of the frames of `rqb.v1` than JSON, such as `msgpackCodec()`. It is offered to the server, which
+   * takes it when it knows it.
+   */
+  readonly codec?: FrameCodec | undefined
+  /**
    * The WebSocket class, where there is no global one (Node before 22): `ws`'s.
    * @default globalThis.WebSocket
    */
@@ -40,7 +46,7 @@ export interface WebSocketTransportOptions {
    */
   readonly heartbeat?: HeartbeatOptions | false | undefined
   /**
-   * What a binary frame is handed over as.
+   * What a binary frame is handed over as. Not with `codec`.
    * @default 'arraybuffer'
    */
   readonly binaryType?: BinaryType | undefined
@@ -56,14 +62,21 @@ export interface WebSocketTransportOptions {
  * Connects over a WebSocket, to a server that speaks `rqb.v1` or, with `decode`, to any backend. Making it touches
  * nothing, so it may stand in a module that is also loaded on a server.
  *
- * @throws RealtimeError `usage`: `token` together with `decode`.
+ * @throws RealtimeError `usage`: `token` or `codec` together with `decode`.
  * @example
  * webSocketTransport({ url: '/realtime', token: () => auth.accessToken() })
  * @example
  * webSocketTransport({ url: 'wss://example.com/feed', decode: (raw) => JSON.parse(raw as string) })
  */
 export function webSocketTransport(options: WebSocketTransportOptions): Transport {
-  const { url, token, protocols = [], decode, heartbeat } = options
+  const { url, token, protocols = [], codec, decode, heartbeat } = options
+  const coded = codec && `${PROTOCOL}+${codec.name}`
+  if (codec && decode) {
+    throw new RealtimeError(
+      'usage',
+      '`codec` is a form of rqb.v1, which `decode` replaces. Let `decode` read the bytes, or leave it out.',
+    )
+  }
   if (token && decode) {
     throw new RealtimeError(
       'usage',
@@ -104,7 +117,7 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
       const socket = new PartySocketWs(
         asked(async () => absolute(await provide(url))),
         asked(async () => {
-          const offered = [decode ? [] : PROTOCOL, await provide(protocols)].flat(2)
+          const offered = [decode ? [] : [coded ?? [], PROTOCOL], await provide(protocols)].flat(3)
           return offered.length > 0 ? offered : null
         }),
         {
@@ -115,12 +128,13 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
           shouldReconnectOnClose: () => false,
         },
       )
-      socket.binaryType = options.binaryType ?? 'arraybuffer'
+      socket.binaryType = codec ? 'arraybuffer' : (options.binaryType ?? 'arraybuffer')
       socket.onopen = () => {
         handlers.onOpen()
       }
+      const negotiated = () => (socket.protocol === coded ? codec : undefined)
       socket.onmessage = ({ data }) => {
-        handlers.onMessage(data)
+        handlers.onMessage(decoded(negotiated(), data))
       }
       socket.onclose = (event: { code: number; reason: string }) => {
         // Before it tells of an error, partysocket makes a close of its own, with code 1000. `onerror` knows better.
@@ -133,7 +147,7 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
       }
       return {
         send(data) {
-          socket.send(data)
+          socket.send(encoded(negotiated(), data))
         },
         close(code, reason) {
           isOver = true
@@ -142,6 +156,26 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
         },
       }
     },
+  }
+}
+
+/** Bytes that the codec refuses are handed over as they are, and so are reported and skipped like any bad frame. */
+function decoded(codec: FrameCodec | undefined, data: unknown): unknown {
+  if (!codec || !(data instanceof ArrayBuffer)) return data
+  try {
+    return codec.decode(new Uint8Array(data))
+  } catch {
+    return data
+  }
+}
+
+/** Text that the codec cannot hold goes as text, which every connection understands. */
+function encoded<T extends string | Uint8Array>(codec: FrameCodec | undefined, data: T) {
+  if (!codec || typeof data !== 'string') return data
+  try {
+    return codec.encode(data)
+  } catch {
+    return data
   }
 }
 

@@ -52,7 +52,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   'realtime-query-bridge/server': {
     file: 'server',
     names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
-    packages: ['node:buffer', 'ws'],
+    packages: ['node:buffer', 'node:zlib', 'ws'],
   },
   'realtime-query-bridge/server/redis': {
     file: 'server-redis',
@@ -63,6 +63,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     file: 'server-postgres',
     names: ['postgresEventLog', 'postgresEventLogSchema'],
     packages: [],
+  },
+  'realtime-query-bridge/msgpack': {
+    file: 'msgpack',
+    names: ['msgpackCodec'],
+    packages: ['@msgpack/msgpack'],
   },
   'realtime-query-bridge/testing': {
     file: 'testing',

@@ -5,11 +5,11 @@
 export interface FrameCodec {
   /** What follows `rqb.v1+` in the subprotocol: letters, digits and `-`. */
   readonly name: string
-  /** `message` is what `JSON.parse` gives, and nothing else. */
-  encode(message: unknown): Uint8Array<ArrayBuffer>
+  /** Throws for JSON text that this form cannot hold: such a frame goes as text. */
+  encode(json: string): Uint8Array<ArrayBuffer>
   /**
-   * Gives back what `JSON.parse` would: strings, finite numbers, booleans, `null`, arrays and plain objects. Throws
-   * for everything else; `bytes` may come from anybody.
+   * Gives what `JSON.parse` would give: strings, finite numbers, booleans, `null`, arrays and plain objects. Throws
+   * for everything else, since `bytes` may come from anybody.
    */
   decode(bytes: Uint8Array): unknown
 }
