@@ -19,7 +19,14 @@ export { tokenExpired } from './connection.ts'
 export type { ConnectionRequest, ServerSocket } from './connection.ts'
 export type { ServerLimits } from './limits.ts'
 export { attachWebSocket } from './ws.ts'
-export type { AttachWebSocketOptions, UpgradingServer, WebSocketAttachment } from './ws.ts'
+export type {
+  AttachWebSocketOptions,
+  CompressionOptions,
+  UpgradingServer,
+  WebSocketAttachment,
+} from './ws.ts'
+export type { FrameCodec } from '../core/protocol/frame-codec.ts'
+export type { SharedFrame } from './shared-frame.ts'
 export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'
