@@ -22,7 +22,7 @@ const posted = (id: string, more?: Partial<OutboxItem>): OutboxInput => ({
   item: item(id, more),
 })
 const cursor = (id: string) => posted(id, { isEphemeral: true })
-const OPENED: OutboxInput = { type: 'opened' }
+const OPENED: OutboxInput = { type: 'opened', now: 0 }
 const CLOSED: OutboxInput = { type: 'closed' }
 const acked = (id: string): OutboxInput => ({ type: 'answered', id, fate: 'acked' })
 
@@ -90,6 +90,14 @@ describe('an outbox', () => {
     ])
   })
 
+  it('does not send what has become too old, also when its timer was late', () => {
+    expect(run(posted('a'), posted('b', { dueAt: 2_000 }), { type: 'opened', now: 1_500 })).toEqual([
+      '',
+      '',
+      'expired a, send b',
+    ])
+  })
+
   it('tells every send its end when it stops', () => {
     expect(run(OPENED, posted('a'), CLOSED, posted('b'), { type: 'stopped' }, OPENED)).toEqual([
       '',
@@ -114,7 +122,9 @@ describe('an outbox', () => {
   it('ends every send once, never sends after the end, and sends in order, whatever happens', () => {
     const input = fc.oneof(
       fc.record({ type: fc.constant('posted' as const), isEphemeral: fc.boolean(), ageMs: fc.nat(50) }),
-      fc.constantFrom(OPENED, CLOSED, { type: 'stopped' as const }),
+      fc
+        .constantFrom<'opened' | 'closed' | 'stopped'>('opened', 'closed', 'stopped')
+        .map((type) => ({ type })),
       fc.record({ type: fc.constant('answer' as const), nth: fc.nat(10) }),
       fc.record({ type: fc.constant('timer' as const), waitMs: fc.nat(30) }),
     )
@@ -136,7 +146,9 @@ describe('an outbox', () => {
                   : undefined
                 : one.type === 'timer'
                   ? { type: 'timer', now: (now += one.waitMs) }
-                  : one
+                  : one.type === 'opened'
+                    ? { type: 'opened', now }
+                    : (one as OutboxInput)
           if (!next) continue
           if (next.type === 'opened' && !state.isOpen) sent = []
           const { outbox, outputs } = post(state, next, LIMITS)

@@ -231,6 +231,17 @@ describe('a crowd', () => {
   )
 })
 
+describe('a crowd that is sent away with one hint', () => {
+  it('comes back spread over the window that follows it, and none before', () => {
+    const backAt = Array.from({ length: 200 }, (_, index) => {
+      const machine = new Machine().do(START).connect().after(60_000)
+      machine.random = index / 200
+      return machine.do({ type: 'going-away', retryAfterMs: 3_000 }, closed(1012)).waitMs ?? 0
+    })
+    expect([Math.min(...backAt), Math.max(...backAt)]).toEqual([3_000, 4_990])
+  })
+})
+
 describe('close codes', () => {
   it.each([
     [CloseCode.Unauthorized, 'unauthorized'],

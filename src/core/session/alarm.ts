@@ -14,7 +14,8 @@ export class Alarm {
 
   /** Rings at `dueAt`, in ms of the clock, and at no moment set before; `undefined`: never. */
   set(dueAt: number | undefined): void {
-    if (dueAt === this.#dueAt) return
+    // One that is due already is set anew: in a sleep timers stand still, and the clock goes on.
+    if (dueAt === this.#dueAt && !(dueAt !== undefined && dueAt <= this.#clock.now())) return
     this.#cancel?.()
     this.#dueAt = dueAt
     this.#cancel =

@@ -43,7 +43,7 @@ export interface OutboxState<TItem extends OutboxItem = OutboxItem> {
 
 export type OutboxInput<TItem extends OutboxItem = OutboxItem> =
   | { readonly type: 'posted'; readonly item: TItem }
-  | { readonly type: 'opened' }
+  | { readonly type: 'opened'; readonly now: number }
   | { readonly type: 'closed' }
   /** The server has answered. */
   | { readonly type: 'answered'; readonly id: string; readonly fate: 'acked' | 'refused' }
@@ -79,6 +79,10 @@ export function post<TItem extends OutboxItem>(
       if (fate) outputs.push({ type: 'settle', item, fate })
       return !fate
     })
+  const tooOld =
+    (now: number) =>
+    ({ dueAt, wasSent }: TItem): SendFate | undefined =>
+      dueAt > now ? undefined : wasSent ? 'unknown' : 'expired'
   const step = (next: readonly TItem[], isOpenNext = isOpen): OutboxStep<TItem> => ({
     outbox: { items: next, isOpen: isOpenNext },
     outputs,
@@ -94,7 +98,9 @@ export function post<TItem extends OutboxItem>(
       return step(items)
     }
     case 'opened':
-      return step(isOpen ? items : items.map(sent), true)
+      if (isOpen) return step(items)
+      // After a sleep the timer may be behind the clock, and what is too old must not go out.
+      return step(settle(tooOld(input.now)).map(sent), true)
     case 'closed':
       return step(
         settle(({ isEphemeral }) => (isEphemeral ? 'unknown' : undefined)),
@@ -103,9 +109,7 @@ export function post<TItem extends OutboxItem>(
     case 'answered':
       return step(settle(({ id }) => (id === input.id ? input.fate : undefined)))
     case 'timer':
-      return step(
-        settle(({ dueAt, wasSent }) => (dueAt > input.now ? undefined : wasSent ? 'unknown' : 'expired')),
-      )
+      return step(settle(tooOld(input.now)))
     case 'stopped':
       return step(
         settle(({ wasSent }) => (wasSent ? 'unknown' : 'stopped')),

@@ -103,7 +103,8 @@ export class Outbox {
 
   /** The connection takes messages, or takes no more. */
   connection(isOpen: boolean): void {
-    if (isOpen !== this.#state.isOpen) this.#put({ type: isOpen ? 'opened' : 'closed' })
+    if (isOpen === this.#state.isOpen) return
+    this.#put(isOpen ? { type: 'opened', now: this.#options.clock.now() } : { type: 'closed' })
   }
 
   /** Nothing is kept for later, and no promise stays open. */
