@@ -1,94 +1,66 @@
-import type { Clock } from '../core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from '../core/errors.ts'
-import type { Position } from '../core/event.ts'
 import { CloseCode } from '../core/protocol/close-codes.ts'
-import { encodeMessage, type Decoded } from '../core/protocol/codec.ts'
-import { decodeClientMessage } from '../core/protocol/decode-client-message.ts'
-import type { ClientMessage, RefusalCode, ServerMessage } from '../core/protocol/messages.ts'
+import { encodeMessage } from '../core/protocol/codec.ts'
+import type { ClientMessage, RefusalCode, ServerMessage, TopicAction } from '../core/protocol/messages.ts'
 import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import type { ServerLimits } from './limits.ts'
-import { isSameIdentity } from './same-identity.ts'
+import { jitteredLease, Lease } from './lease.ts'
+import { Login } from './login.ts'
+import { Meter } from './meter.ts'
+import { Outgoing, type OutgoingOwner } from './outgoing.ts'
+import { PresenceSeats, type SeatHost } from './presence-seats.ts'
+import { costOf, readFrame } from './read-frame.ts'
+import { Rights, type RealtimeAction } from './rights.ts'
+import { SendQueue, type SendHost } from './sends.ts'
+import type { RevokeFilter } from './server-bus.ts'
+import type { ServerContext } from './server-context.ts'
+import type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 import type { SharedFrame } from './shared-frame.ts'
-import { TokenBucket } from './token-bucket.ts'
-import { TopicSubscription, type SubscriptionHost } from './topic-subscription.ts'
-import type { WriteQueue, Writer } from './write-queue.ts'
+import { SignalDesk } from './signal-desk.ts'
+import type { SignalListener } from './signals.ts'
+import { Subscriptions } from './subscriptions.ts'
+import type { SubscriptionHost } from './topic-subscription.ts'
 
-/** The socket as the server needs it. Any library's socket fits behind it. */
-export interface ServerSocket {
-  /** Sends a text frame. Called only until `close`. */
-  send(text: string): void
-  /**
-   * Sends frames that other sockets are sent as well, in one write if it can: `frame.as(encode)` gives the bytes that
-   * were made for the first of them. Left out, each `frame.text` goes to `send`.
-   */
-  sendShared?(frames: readonly SharedFrame[]): void
-  /** Ends the connection after what was sent before. Called once at most. */
-  close(code: number, reason: string): void
-  /** Bytes that were sent and have not left yet. Without it, slow consumers are not noticed. */
-  readonly bufferedAmount?: number | undefined
-}
-
-/** The request that opened a connection, as far as `authenticate` may want it. */
-export interface ConnectionRequest {
-  readonly url?: string | undefined
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
-  readonly remoteAddress?: string | undefined
-}
-
-/** `authenticate` gives it for a credential that was good and is too old: the client fetches a new one and comes back. */
-export const tokenExpired: unique symbol = Symbol('realtime-query-bridge.tokenExpired')
-
-/** What the connections of a server share. */
-export interface ConnectionContext {
-  readonly log: EventLog
-  readonly fanOut: FanOut
-  readonly writes: WriteQueue
-  readonly limits: ServerLimits
-  readonly clock: Clock
-  readonly newId: () => string
-  authenticate(input: { token: string | undefined; request: ConnectionRequest }): unknown
-  authorize(input: { identity: unknown; topic: string; action: 'subscribe' }): unknown
-  report(error: RealtimeError): void
-  debug(message: string, details: Readonly<Record<string, unknown>>): void
-}
+export { tokenExpired } from './server-socket.ts'
+export type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 
 /** RFC 6455: a message that is too big. */
 const MESSAGE_TOO_BIG = 1009
 
-/** How often a connection that is held back is looked at. */
-const LAG_CHECK_MS = 100
-
 const REFUSAL: Record<RefusalCode, string> = {
   forbidden: 'This topic is not allowed for you.',
-  limit: 'A limit of the server is reached: too many topics on this connection, or too long a name.',
+  limit:
+    'A limit of the server is reached: too many topics or members, too long a name, or too large a state.',
   unavailable: 'The server could not open this topic now.',
 }
 
-/** One client: its handshake, its subscriptions and its limits. */
-export class Connection implements SubscriptionHost, Writer {
+const REVOKED = 'This topic is not allowed for you any more.'
+
+/** One client: its handshake, its rights and its limits. */
+export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalListener, OutgoingOwner {
   readonly id: string
   readonly log: EventLog
   readonly fanOut: FanOut
   readonly limits: ServerLimits
-  readonly #context: ConnectionContext
+  readonly #context: ServerContext
   readonly #socket: ServerSocket
-  /** Let go of once the client is authenticated. */
-  #request: ConnectionRequest | undefined
+  readonly #out: Outgoing
+  readonly #login: Login
+  readonly #address: string | undefined
+  seats: PresenceSeats | undefined
   #state: 'opened' | 'authenticating' | 'ready' | 'closed' = 'opened'
-  #identity: unknown
-  readonly #subscriptions = new Map<string, TopicSubscription>()
-  readonly #bucket: TokenBucket
+  readonly subscriptions = new Subscriptions(this)
+  #rights: Rights | undefined
+  #sends: SendQueue | undefined
+  #signals: SignalDesk | undefined
+  #lease: Lease | undefined
+  readonly #meter: Meter
   #cancelDeadline: () => void
-  /** Shared frames that wait for this socket's turn, and their size. */
-  #waiting: SharedFrame[] | undefined
-  #waitingBytes = 0
-  /** Since when events are held back. `undefined`: they are not. */
-  #heldBackSince: number | undefined
-  #cancelLagCheck: (() => void) | undefined
+  #heardAt: number
+  #isSilent = false
 
-  constructor(context: ConnectionContext, socket: ServerSocket, request: ConnectionRequest) {
+  constructor(context: ServerContext, socket: ServerSocket, request: ConnectionRequest) {
     const { clock, limits } = context
     this.id = context.newId()
     this.log = context.log
@@ -96,12 +68,65 @@ export class Connection implements SubscriptionHost, Writer {
     this.limits = limits
     this.#context = context
     this.#socket = socket
-    this.#request = request
-    const perSecond = limits.maxMessagesPerSecond
-    this.#bucket = new TokenBucket({ perSecond, burst: perSecond * 2, now: clock.now() })
+    this.#out = new Outgoing(context, socket, this)
+    this.#login = new Login(context, this, request)
+    this.#heardAt = clock.now()
+    this.#meter = new Meter(context, this)
     this.#cancelDeadline = clock.after(limits.helloTimeoutMs, () => {
       this.close(CloseCode.HelloTimeout, 'no hello in time')
     })
+    const address = context.clientAddress(request)
+    if (address !== undefined && !context.addresses.take(address, limits.maxConnectionsPerAddress)) {
+      this.close(CloseCode.LimitExceeded, 'too many connections of this address')
+      return
+    }
+    this.#address = address
+    if (context.rateLimiters.connections) this.#login.isAdmitted = this.#meter.mayConnect(address)
+  }
+
+  get identity(): unknown {
+    return this.#login.identity
+  }
+
+  get user(): string | undefined {
+    return this.#login.user
+  }
+
+  get clientId(): string | undefined {
+    return this.#login.clientId
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready'
+  }
+
+  /** With a name of its own and a user, a client is the same on its next connection; nobody else can claim to be it. */
+  get isLasting(): boolean {
+    return this.clientId !== undefined && this.user !== undefined
+  }
+
+  get memberId(): string {
+    return this.isLasting ? `${this.user}/${this.clientId}` : `~${this.id}`
+  }
+
+  get limiterKey(): string {
+    return this.user ?? this.#address ?? this.id
+  }
+
+  get unsentBytes(): number {
+    return this.#out.unsentBytes
+  }
+
+  get heldBackSince(): number | undefined {
+    return this.#out.heldBackSince
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.subscriptions.isLive(topic)
   }
 
   /** A frame from the client. */
@@ -112,15 +137,16 @@ export class Connection implements SubscriptionHost, Writer {
       this.close(MESSAGE_TOO_BIG, 'message too big')
       return
     }
-    const decoded = decodeClientMessage(raw)
-    if (!this.#bucket.take(this.#costOf(decoded), this.#context.clock.now())) {
-      this.close(CloseCode.LimitExceeded, 'too many messages')
-      return
-    }
+    const decoded = readFrame(raw, this.limits.maxNesting)
+    this.#heardAt = this.#context.clock.now()
+    if (!this.#meter.takeMessage(costOf(decoded, this.subscriptions.size), this.#heardAt)) return
+    if (this.#isSilent) this.#setSilent(false)
     if (decoded.ok) {
+      this.#context.counters.messages++
       this.#handle(decoded.message)
       return
     }
+    this.#context.counters.badMessages++
     this.#report('undecodable', 'A client sent a frame that was skipped.', decoded.error)
     if (this.#state === 'ready') {
       this.sendMessage({ t: 'error', code: 'bad-message', message: decoded.error.message })
@@ -130,57 +156,51 @@ export class Connection implements SubscriptionHost, Writer {
   }
 
   sendMessage(message: ServerMessage): void {
-    this.send(encodeMessage(message))
+    if (this.#state !== 'closed') this.send(encodeMessage(message))
   }
 
   send(frame: string): void {
-    if (this.#state === 'closed') return
-    // Answers are not held back, but a client that reads none of them is noticed.
-    this.room()
-    this.write()
-    this.#trySend(() => {
-      this.#socket.send(frame)
-    })
+    this.#out.send(frame)
   }
 
   sendShared(frame: SharedFrame): void {
-    if (this.#state === 'closed') return
-    this.#waitingBytes += frame.text.length
-    if (this.#waiting) {
-      this.#waiting.push(frame)
-    } else {
-      this.#waiting = [frame]
-      this.#context.writes.add(this)
-    }
+    this.#out.sendShared(frame)
   }
 
-  /** Writes what waits, when its turn has come or something else is to follow. */
-  write(): void {
-    const frames = this.#waiting
-    if (!frames) return
-    this.#waiting = undefined
-    this.#waitingBytes = 0
-    this.#trySend(() => {
-      if (this.#socket.sendShared) this.#socket.sendShared(frames)
-      else for (const { text } of frames) this.#socket.send(text)
+  sendVolatile(frame: SharedFrame): void {
+    if (!this.#out.sendVolatile(frame)) this.#context.counters.droppedSignals++
+  }
+
+  room(): number {
+    return this.#out.room()
+  }
+
+  resumed(): void {
+    this.subscriptions.resume()
+    this.seats?.resume()
+  }
+
+  tooSlow(): void {
+    this.close(CloseCode.SlowConsumer, 'slow consumer')
+  }
+
+  sendFailed(cause: unknown): void {
+    this.#report('transport-failed', 'A socket failed to send; its connection is closed.', cause)
+    this.close(CloseCode.ServerError, 'send failed')
+  }
+
+  /** Ends the connection from this side. `isDrop`: its client may be back, so presence waits for it. */
+  close(code: number, reason: string, isDrop = true): void {
+    this.#out.write()
+    if (!this.end(isDrop)) return
+    const { counters } = this.#context
+    counters.closed[code] = (counters.closed[code] ?? 0) + 1
+    const isOffence = code >= 4400 && code < 4500
+    this.#context.note(isOffence ? 'warn' : 'debug', 'connection closed by the server', {
+      connectionId: this.id,
+      code,
+      reason,
     })
-  }
-
-  #trySend(send: () => void): void {
-    if (this.#state === 'closed') return
-    try {
-      send()
-    } catch (cause) {
-      this.#report('transport-failed', 'A socket failed to send; its connection is closed.', cause)
-      this.close(CloseCode.ServerError, 'send failed')
-    }
-  }
-
-  /** Ends the connection from this side. */
-  close(code: number, reason: string): void {
-    this.write()
-    if (!this.end()) return
-    this.#context.debug('connection closed by the server', { connectionId: this.id, code, reason })
     try {
       this.#socket.close(code, reason)
     } catch (cause) {
@@ -189,70 +209,107 @@ export class Connection implements SubscriptionHost, Writer {
   }
 
   /** The connection is over: releases what it holds. `false` when it was over before. */
-  end(): boolean {
+  end(isDrop: boolean): boolean {
     if (this.#state === 'closed') return false
     this.#state = 'closed'
     this.#cancelDeadline()
-    this.#cancelLagCheck?.()
-    for (const subscription of this.#subscriptions.values()) subscription.end()
-    this.#subscriptions.clear()
-    this.#identity = this.#request = this.#waiting = undefined
+    this.subscriptions.endAll()
+    this.seats?.end(isDrop)
+    this.#out.stop()
+    if (this.#address !== undefined) this.#context.addresses.release(this.#address)
+    this.#login.end()
+    this.seats = this.#sends = this.#signals = this.#lease = this.#rights = undefined
     return true
   }
 
-  /**
-   * Whether a request that comes beside this connection has a credential of the same identity. Asks the app; never
-   * rejects.
-   */
+  /** Whether a request that comes beside this connection has a credential of the same user. Never rejects. */
   async isOwnedBy(token: string | undefined, request: ConnectionRequest): Promise<boolean> {
-    if (this.#state !== 'ready') return false
-    try {
-      const identity = await this.#context.authenticate({ token, request })
-      return this.#state === 'ready' && isSameIdentity(identity, this.#identity)
-    } catch (cause) {
-      this.#report('callback-failed', 'authenticate failed; a message is not taken.', cause)
-      return false
-    }
+    return this.#state === 'ready' && this.#login.isSameUser(token, request)
   }
 
-  async isAllowed(topic: string): Promise<boolean> {
-    try {
-      // Only `true` allows: a function that forgets to return allows nobody.
-      return (
-        (await this.#context.authorize({ identity: this.#identity, topic, action: 'subscribe' })) === true
-      )
-    } catch (cause) {
-      throw new RealtimeError('callback-failed', 'authorize failed; the topic is refused.', { cause })
+  /** Called by the login: the client may speak. */
+  welcome(): void {
+    this.#cancelDeadline()
+    this.#state = 'ready'
+    this.#lease = new Lease(this.#context, this)
+    this.sendMessage({ t: 'welcome', connectionId: this.id })
+  }
+
+  /** Called by the login: the credential is another one. */
+  renewed(): void {
+    this.#rights?.forget()
+    this.sendMessage({ t: 'authed' })
+    void this.#lease?.recheck()
+  }
+
+  /** Ends what `filter` names, if this connection is meant. */
+  revoke({ user, connectionId, topic }: RevokeFilter): void {
+    if (this.#state !== 'ready') return
+    if (user !== undefined && user !== this.user) return
+    if (connectionId !== undefined && connectionId !== this.id) return
+    if (topic === undefined) {
+      this.#context.counters.revoked++
+      this.close(CloseCode.Forbidden, 'revoked', false)
+      return
     }
+    this.#rights?.forget(topic)
+    this.revokeTopic(topic, 'subscribe')
+    this.revokeTopic(topic, 'presence')
+  }
+
+  /** What time brings: the credential's end, a silent client, rights that are to be asked about again. */
+  sweep(now: number): void {
+    if (this.#state !== 'ready' || !this.#login.sweep(now)) return
+    if (this.seats && !this.#isSilent && now - this.#heardAt >= this.#context.presenceTtlMs) {
+      this.#setSilent(true)
+    }
+    this.#lease?.sweep(now)
+  }
+
+  async isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'> {
+    return this.#mayEnter(topic, 'subscribe')
+  }
+
+  async mayJoin(topic: string): Promise<true | 'forbidden' | 'limit'> {
+    return this.#mayEnter(topic, 'presence')
+  }
+
+  check(topic: string, action: RealtimeAction): Promise<boolean> {
+    this.#rights ??= new Rights({
+      ask: (about, what) => this.ask(about, what),
+      now: () => this.#context.clock.now(),
+      leaseMs: () => jitteredLease(this.#context),
+    })
+    return this.#rights.check(topic, action)
   }
 
   refuse(topic: string, code: RefusalCode, cause?: unknown): void {
-    this.#subscriptions.get(topic)?.end()
-    this.#subscriptions.delete(topic)
-    if (cause instanceof RealtimeError && cause.code === 'callback-failed') this.#context.report(cause)
-    else if (cause !== undefined)
-      this.#report('log-failed', 'The event log failed; the topic is refused.', cause)
-    this.#context.debug('topic refused', { connectionId: this.id, topic, code })
-    this.sendMessage({ t: 'refused', topic, code, message: REFUSAL[code] })
+    this.subscriptions.end(topic)
+    this.#tellRefused(topic, code, { cause })
   }
 
-  room(): number {
-    if (this.#heldBackSince !== undefined) return 0
-    const room = this.limits.maxBufferedBytes - this.#unsentBytes
-    if (room > 0) return room
-    this.#heldBackSince = this.#context.clock.now()
-    this.#checkLagLater()
-    return 0
+  known(topic: string, action: RealtimeAction): boolean | undefined {
+    return this.#rights?.known(topic, action)
   }
 
-  get #unsentBytes(): number {
-    return this.#waitingBytes + (this.#socket.bufferedAmount ?? 0)
+  refuseUndecided(topic: string, action: TopicAction): void {
+    if (action === 'presence') this.seats?.leave(topic)
+    else this.subscriptions.end(topic)
+    this.#tellRefused(topic, 'unavailable', { action })
+  }
+
+  refusePresence(topic: string, code: RefusalCode, cause?: unknown): void {
+    this.#tellRefused(topic, code, { cause, action: 'presence' })
   }
 
   #handle(message: ClientMessage): void {
     if (message.t === 'hello') {
-      if (this.#state === 'opened') void this.#authenticate(message.token)
-      else this.close(CloseCode.BadRequest, 'hello was said before')
+      if (this.#state !== 'opened') {
+        this.close(CloseCode.BadRequest, 'hello was said before')
+        return
+      }
+      this.#state = 'authenticating'
+      void this.#login.begin(message.token, message.clientId)
       return
     }
     if (this.#state === 'authenticating' && message.t === 'ping') {
@@ -266,91 +323,85 @@ export class Connection implements SubscriptionHost, Writer {
     }
     switch (message.t) {
       case 'subscribe':
-        for (const { topic, position } of message.topics) this.#subscribe(topic, position)
+        if (!this.#meter.takeJoins(message.topics.length)) return
+        for (const { topic, position } of message.topics) this.subscriptions.subscribe(topic, position)
         break
       case 'unsubscribe':
-        for (const topic of message.topics) {
-          this.#subscriptions.get(topic)?.end()
-          this.#subscriptions.delete(topic)
-        }
+        for (const topic of message.topics) this.subscriptions.end(topic)
         break
       case 'ping':
-        this.sendMessage({ t: 'pong', heads: this.#heads() })
+        this.sendMessage({ t: 'pong', heads: this.subscriptions.heads() })
+        break
+      case 'auth':
+        void this.#login.renew(message.token)
+        break
+      case 'send':
+        this.#sends ??= new SendQueue(this.#context, this)
+        this.#sends.add(message)
+        break
+      case 'signal':
+        this.#signals ??= new SignalDesk(this.#context, this)
+        void this.#signals.add(message)
+        break
+      case 'presence-join':
+        if (!this.#meter.takeJoins(1)) return
+        this.seats ??= new PresenceSeats(this.#context.presence, this)
+        this.seats.join(message.topic, message.state)
+        break
+      case 'presence-update':
+        this.seats?.update(message.topic, message.state)
+        break
+      case 'presence-leave':
+        this.seats?.leave(message.topic)
         break
     }
   }
 
-  /** Never rejects. */
-  async #authenticate(token: string | undefined): Promise<void> {
-    const request = this.#request
-    if (!request) return
-    this.#state = 'authenticating'
-    let identity: unknown
+  async #mayEnter(topic: string, action: TopicAction): Promise<true | 'forbidden' | 'limit'> {
+    if (!(await this.#meter.mayEnter())) return 'limit'
+    return (await this.ask(topic, action)) || 'forbidden'
+  }
+
+  /** Only `true` allows: a function that forgets to return allows nobody. */
+  async ask(topic: string, action: RealtimeAction): Promise<boolean> {
     try {
-      identity = await this.#context.authenticate({ token, request })
+      return (await this.#context.authorize({ identity: this.identity, topic, action })) === true
     } catch (cause) {
-      this.#report('callback-failed', 'authenticate failed; the connection is closed.', cause)
-      this.close(CloseCode.ServerError, 'authentication failed')
-      return
-    }
-    if (this.#state !== 'authenticating') return
-    if (identity === tokenExpired) {
-      this.close(CloseCode.TokenExpired, 'token expired')
-    } else if (identity === null || identity === undefined || identity === false) {
-      this.close(CloseCode.Unauthorized, 'not authenticated')
-    } else {
-      this.#cancelDeadline()
-      this.#identity = identity
-      this.#request = undefined
-      this.#state = 'ready'
-      this.sendMessage({ t: 'welcome', connectionId: this.id })
+      throw new RealtimeError('callback-failed', 'authorize failed; the topic is refused.', { cause })
     }
   }
 
-  #subscribe(topic: string, position: Position | undefined): void {
-    let subscription = this.#subscriptions.get(topic)
-    if (!subscription) {
-      const { maxTopicsPerConnection, maxTopicLength } = this.limits
-      if (topic.length > maxTopicLength || this.#subscriptions.size >= maxTopicsPerConnection) {
-        this.refuse(topic, 'limit')
-        return
-      }
-      subscription = new TopicSubscription(topic, this)
-      this.#subscriptions.set(topic, subscription)
-    }
-    subscription.request(position)
+  revokeTopic(topic: string, action: TopicAction): void {
+    const isThere =
+      action === 'presence' ? (this.seats?.leave(topic) ?? false) : this.subscriptions.end(topic)
+    if (!isThere) return
+    this.#context.counters.revoked++
+    this.#context.note('warn', 'topic revoked', { connectionId: this.id, topic, action })
+    this.sendMessage({ t: 'revoked', topic, message: REVOKED, ...actionField(action) })
   }
 
-  /** Topics cost too: each of them asks the app and the log, or stands in the answer. */
-  #costOf(decoded: Decoded<ClientMessage>): number {
-    if (!decoded.ok) return 10
-    const { message } = decoded
-    if (message.t === 'ping') return 1 + this.#subscriptions.size / 10
-    return 'topics' in message ? 1 + message.topics.length / 10 : 1
+  #tellRefused(
+    topic: string,
+    code: RefusalCode,
+    { cause, action = 'subscribe' }: { cause?: unknown; action?: TopicAction },
+  ): void {
+    if (cause instanceof RealtimeError && cause.code === 'callback-failed') this.#context.report(cause)
+    else if (cause !== undefined)
+      this.#report('log-failed', 'The event log failed; the topic is refused.', cause)
+    this.#context.counters.refused++
+    this.#context.note('debug', 'topic refused', { connectionId: this.id, topic, code, action })
+    this.sendMessage({ t: 'refused', topic, code, message: REFUSAL[code], ...actionField(action) })
   }
 
-  /** fromEntries defines keys and never assigns them, so that `__proto__` is a topic like any other. */
-  #heads(): Record<string, Position> {
-    return Object.fromEntries(
-      [...this.#subscriptions].flatMap(([topic, { sent }]) => (sent ? [[topic, sent] as const] : [])),
-    )
-  }
-
-  #checkLagLater(): void {
-    this.#cancelLagCheck = this.#context.clock.after(LAG_CHECK_MS, () => {
-      const waitedMs = this.#context.clock.now() - (this.#heldBackSince ?? 0)
-      if (this.#unsentBytes <= this.limits.maxBufferedBytes / 2) {
-        this.#heldBackSince = undefined
-        for (const subscription of this.#subscriptions.values()) subscription.resume()
-      } else if (waitedMs >= this.limits.slowConsumerMs) {
-        this.close(CloseCode.SlowConsumer, 'slow consumer')
-      } else {
-        this.#checkLagLater()
-      }
-    })
+  #setSilent(isSilent: boolean): void {
+    this.#isSilent = isSilent
+    this.seats?.setSilent(isSilent)
   }
 
   #report(code: RealtimeErrorCode, message: string, cause: unknown): void {
     this.#context.report(new RealtimeError(code, message, { cause, details: { connectionId: this.id } }))
   }
 }
+
+/** Left out where it is `subscribe`. */
+const actionField = (action: TopicAction) => (action === 'subscribe' ? undefined : { action })

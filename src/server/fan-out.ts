@@ -2,6 +2,7 @@ import type { Position } from '../core/event.ts'
 import type { LogEntry, LogEvent } from './event-log.ts'
 import { eventsFrame } from './frames.ts'
 import { SharedFrame } from './shared-frame.ts'
+import type { SignalListener } from './signals.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /** A batch is flushed early at this size, so that a burst does not become one huge frame. */
@@ -50,6 +51,8 @@ export interface TopicListener {
   deliver(batch: EventBatch): void
   /** The log may have kept events from it. */
   missed(): void
+  /** Who hears the signals of the topic by it. `undefined`: nobody yet. */
+  readonly signalListener?: SignalListener | undefined
 }
 
 /** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn (`WriteQueue` sends it). */
@@ -106,6 +109,11 @@ export class FanOut {
   leave(topic: string, listener: TopicListener): void {
     const listeners = this.#listeners.get(topic)
     if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(topic)
+  }
+
+  /** Everybody who hears a topic. */
+  listeners(topic: string): Iterable<TopicListener> {
+    return this.#listeners.get(topic) ?? []
   }
 
   #deliver(batch: EventBatch): void {

@@ -6,7 +6,11 @@ export interface ServerLimits {
   readonly maxPayloadBytes: number
   /** Connections at a time; the next one is closed (4429). @default 10_000 */
   readonly maxConnections: number
-  /** Topics of one connection; the next one is refused (`limit`). @default 128 */
+  /** Connections of one address; the next one is closed (4429). Behind a proxy, see `clientAddress`. @default Infinity */
+  readonly maxConnectionsPerAddress: number
+  /** Connections of one user (`userId`); the next one is closed (4429). @default 100 */
+  readonly maxConnectionsPerUser: number
+  /** Topics of one connection, and as many whose presence it is in; the next one is refused (`limit`). @default 128 */
   readonly maxTopicsPerConnection: number
   /** Characters of a topic's name; a longer one is refused (`limit`), and cannot be published to. @default 255 */
   readonly maxTopicLength: number
@@ -16,6 +20,24 @@ export interface ServerLimits {
    * @default 100
    */
   readonly maxMessagesPerSecond: number
+  /**
+   * Topics that one connection may subscribe to or join, a second, with bursts of twice as many, or of twice
+   * `maxTopicsPerConnection`: each asks the app and the log. Beyond it the connection is closed (4429).
+   * @default 20
+   */
+  readonly maxJoinsPerSecond: number
+  /** How deep objects and arrays of a message may lie in each other; a deeper one is a bad message. @default 32 */
+  readonly maxNesting: number
+  /** Sends of one connection that wait for the handler; the next one is answered with `limit`. @default 16 */
+  readonly maxPendingSends: number
+  /** How long the handler of sends may take; then the send is answered with `unavailable`. @default 30_000 // 30 s */
+  readonly sendTimeoutMs: number
+  /** Members that a topic may have; the next one is refused (`limit`), and may watch. @default 200 */
+  readonly maxPresenceMembers: number
+  /** Size of a member's state; a larger one is refused (`limit`). @default 4_096 // 4 KiB */
+  readonly maxPresenceBytes: number
+  /** Size of a signal's data; a larger one is answered with an error (`limit`). @default 4_096 // 4 KiB */
+  readonly maxSignalBytes: number
   /** From the opening of a connection to its `welcome`; later it is closed (4408). @default 10_000 // 10 s */
   readonly helloTimeoutMs: number
   /**
@@ -37,9 +59,18 @@ export interface ServerLimits {
 const DEFAULTS: ServerLimits = {
   maxPayloadBytes: 65_536,
   maxConnections: 10_000,
+  maxConnectionsPerAddress: Infinity,
+  maxConnectionsPerUser: 100,
   maxTopicsPerConnection: 128,
   maxTopicLength: 255,
   maxMessagesPerSecond: 100,
+  maxJoinsPerSecond: 20,
+  maxNesting: 32,
+  maxPendingSends: 16,
+  sendTimeoutMs: 30_000,
+  maxPresenceMembers: 200,
+  maxPresenceBytes: 4_096,
+  maxSignalBytes: 4_096,
   helloTimeoutMs: 10_000,
   maxBufferedBytes: 1_048_576,
   slowConsumerMs: 5_000,

@@ -1,141 +1,62 @@
-import { Buffer } from 'node:buffer'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
 import type { Position } from '../core/event.ts'
-import {
-  Connection,
-  type ConnectionContext,
-  type ConnectionRequest,
-  type ServerSocket,
-  type tokenExpired,
-} from './connection.ts'
-import type { EventLog } from './event-log.ts'
+import { Connection, type ConnectionRequest, type ServerSocket } from './connection.ts'
+import { Counts } from './counts.ts'
+import { guessUserId } from './credential.ts'
 import { FanOut } from './fan-out.ts'
-import { resolveLimits, type ServerLimits } from './limits.ts'
+import { Gate } from './gate.ts'
+import { resolveLimits } from './limits.ts'
 import { memoryEventLog } from './logs/memory.ts'
+import { NodeChannel, type NodeMessage } from './node-channel.ts'
+import { Presence } from './presence.ts'
+import { toLogEvent, type PublishedEvents } from './publish-event.ts'
+import type { RevokeFilter } from './server-bus.ts'
+import type { ServerContext } from './server-context.ts'
+import type {
+  DrainOptions,
+  RealtimeServer,
+  RealtimeServerOptions,
+  ServerConnection,
+  ServerPlatform,
+} from './server-options.ts'
+import { noCounts, type ServerHealth, type ServerStats } from './server-stats.ts'
+import { Signals, type SignalListener } from './signals.ts'
 import { WriteQueue } from './write-queue.ts'
 
-type Awaitable<T> = T | Promise<T>
-
-export interface RealtimeServerOptions<TIdentity> {
-  /**
-   * Where events are kept for replay, and how the nodes of a cluster hear each other. A log that is passed in
-   * is closed by the one who made it.
-   * @default memoryEventLog() // one process
-   */
-  readonly log?: EventLog | undefined
-  /**
-   * Says who connects, once per connection. `token` is what the client's `token` provider gave; cookies are in
-   * `request.headers`. `null` refuses for good (4401), `tokenExpired` asks the client for a new token (4402).
-   */
-  readonly authenticate: (input: {
-    readonly token: string | undefined
-    readonly request: ConnectionRequest
-  }) => Awaitable<TIdentity | null | typeof tokenExpired>
-  /**
-   * Says whether `identity` may read `topic`. Asked on every subscribe, replay included; only `true` allows.
-   * Topics come from the client: treat them as untrusted text.
-   */
-  readonly authorize: (input: {
-    readonly identity: TIdentity
-    readonly topic: string
-    readonly action: 'subscribe'
-  }) => Awaitable<boolean>
-  readonly limits?: Partial<ServerLimits> | undefined
-  /**
-   * Hears what went wrong: functions of the app that threw (`callback-failed`), the log (`log-failed`), sockets
-   * (`transport-failed`), clients that sent nonsense (`undecodable`).
-   * @default console.error
-   */
-  readonly onError?: ((error: RealtimeError) => void) | undefined
-  /** Hears what happens to connections. Never given a token or an event's data. */
-  readonly logger?: { debug(message: string, details: Readonly<Record<string, unknown>>): void } | undefined
-  /** What the server reads from the platform; tests pass their own. */
-  readonly platform?: Partial<ServerPlatform> | undefined
-}
-
-export interface ServerPlatform {
-  readonly clock: Clock
-  /** From 0 up to 1. */
-  readonly random: () => number
-  readonly newId: () => string
-  /** Runs soon, after what is running now: events that are heard until then share a frame. */
-  readonly defer: (run: () => void) => void
-}
-
-/** An event as the app publishes it. */
-export interface PublishedEvent {
-  readonly type: string
-  /** Anything that JSON can carry. */
-  readonly data?: unknown
-  /**
-   * The id of the mutation that caused it, as the client sent it, so that the client knows its own echo. One that
-   * is empty or longer than 128 characters is left out.
-   */
-  readonly mutationId?: string | undefined
-}
-
-export interface DrainOptions {
-  /** When clients may come back, in ms. @default 1_000 */
-  readonly retryAfterMs?: number | undefined
-  /** Each client is given up to this much more, at random, so that they do not come back all at once. @default 0 */
-  readonly spreadMs?: number | undefined
-  /** From the announcement to the close, in ms. @default 250 */
-  readonly graceMs?: number | undefined
-  /** 1012: the service restarts. 1001: it goes away. @default 1012 */
-  readonly code?: 1001 | 1012 | undefined
-}
-
-/** What a socket's adapter calls. */
-export interface ServerConnection {
-  /** A frame has come: text, or bytes. */
-  message(data: unknown): void
-  /**
-   * Whether a request that comes beside the socket may speak for it: whether it has a credential of the same
-   * identity. For adapters whose clients send over another channel.
-   */
-  isOwnedBy(token: string | undefined, request: ConnectionRequest): Promise<boolean>
-  /** The socket is closed, whoever closed it. */
-  closed(code: number, reason: string): void
-}
-
-export interface RealtimeServer {
-  readonly limits: ServerLimits
-  /** A socket has opened. Adapters call it; see `attachWebSocket`. */
-  opened(socket: ServerSocket, request: ConnectionRequest): ServerConnection
-  /**
-   * Appends an event to a topic, and resolves with its position when it is in the log. Publish after the change
-   * is committed, so that whoever hears of it can read it. Rejects with `usage` for an event that cannot be
-   * published, and with `log-failed`.
-   */
-  publish(topic: string, event: PublishedEvent): Promise<Position>
-  /**
-   * Where topics stand now, for a response that carries positions. Read it before the state: what happens between
-   * the two is then delivered as events, and not missed.
-   */
-  position(topics: readonly string[]): Promise<Record<string, Position>>
-  /**
-   * Announces the end to every client, closes all connections after the grace and resolves when they are closed,
-   * or 5 s later. From the call on, connections are refused and `publish` rejects.
-   */
-  close(options?: DrainOptions): Promise<void>
-}
+export type {
+  DrainOptions,
+  RealtimeServer,
+  RealtimeServerOptions,
+  ServerConnection,
+  ServerLogger,
+  ServerPlatform,
+} from './server-options.ts'
 
 /** How long `close` waits for sockets to finish their closing handshake. */
 const CLOSE_TIMEOUT_MS = 5_000
 
-const MAX_MUTATION_ID_LENGTH = 128
+/** How often connections are looked at: credentials, leases and silence are exact to this. */
+const SWEEP_MS = 1_000
+
+const HEALTH_TIMEOUT_MS = 2_000
+
+/** How long before the end of a credential its client is told. */
+const RENEW_BEFORE_MS = 30_000
 
 /**
  * The server of `rqb.v1`, without a socket library: connections come in through `opened`, events through
  * `publish`, and the log between the two decides their order.
  */
-export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<TIdentity>): RealtimeServer {
-  requireFunctions(options)
+export function createRealtimeServer<TIdentity, TMap extends object = Record<string, unknown>>(
+  options: RealtimeServerOptions<TIdentity, TMap>,
+): RealtimeServer<TMap> {
+  requireValid(options)
   const limits = resolveLimits(options.limits)
   const platform: Partial<ServerPlatform> = options.platform ?? {}
   const { clock = systemClock, random = Math.random } = platform
   const { newId = () => crypto.randomUUID(), defer = (run) => void setImmediate(run) } = platform
+  const report = reporter(options.onError)
   const log = options.log ?? memoryEventLog()
   const writes = new WriteQueue(clock, defer)
   const fanOut = new FanOut(defer, writes)
@@ -147,39 +68,102 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
       fanOut.missed()
     },
   )
+  const channel = new NodeChannel({ node: newId(), bus: options.bus, report, hear: hearNode })
+  const presence = new Presence({
+    clock,
+    channel,
+    graceMs: options.presence?.graceMs ?? 10_000,
+    maxMembers: limits.maxPresenceMembers,
+  })
+  const signals = new Signals({ clock, channel, listeners: signalListeners })
   const connections = new Set<Connection>()
+  let cancelSweep: (() => void) | undefined
   /** Called when a connection is gone, while `close` waits for the last one. */
   let onGone = () => {}
   let draining: Promise<void> | undefined
   /** Set when draining begins: what a client that still comes is told. */
   let farewell: { code: number; reason: string; retryAfterMs: () => number } | undefined
 
-  const report = reporter(options.onError)
-  const context: ConnectionContext = {
+  // The identity that goes into these is the one that `authenticate` gave.
+  type Hooks = Pick<ServerContext, 'authenticate' | 'authorize' | 'userId' | 'expiresAt' | 'onSend'>
+  const hooks = {
+    authenticate: options.authenticate,
+    authorize: options.authorize,
+    userId: options.userId ?? guessUserId,
+    expiresAt: options.expiresAt ?? (() => undefined),
+    onSend: options.onSend,
+  } as Hooks
+  const context: ServerContext = {
+    ...hooks,
     log,
     fanOut,
     writes,
+    presence,
+    signals,
     limits,
+    rateLimiters: options.rateLimiters ?? {},
+    users: new Counts(),
+    addresses: new Counts(),
+    gate: new Gate(options.leaseConcurrency ?? 16),
+    counters: noCounts(),
     clock,
+    random,
     newId,
-    authenticate: options.authenticate,
-    // The identity is the one that `authenticate` gave.
-    authorize: options.authorize,
+    leaseMs: options.leaseMs ?? 300_000,
+    renewBeforeMs: RENEW_BEFORE_MS,
+    presenceTtlMs: options.presence?.ttlMs ?? 90_000,
+    clientAddress: options.clientAddress ?? (({ remoteAddress }) => remoteAddress),
     report,
-    debug(message, details) {
+    note(level, message, details) {
+      const { logger } = options
       try {
-        options.logger?.debug(message, details)
+        if (level === 'warn' && logger?.warn) logger.warn(message, details)
+        else logger?.debug(message, details)
       } catch (cause) {
-        report(new RealtimeError('listener-failed', 'logger.debug threw.', { cause }))
+        report(new RealtimeError('listener-failed', 'The logger threw.', { cause }))
       }
     },
+  }
+
+  /** Everybody who hears a topic, once: by a subscription, or by its presence alone. */
+  function* signalListeners(topic: string): Iterable<SignalListener> {
+    for (const { signalListener } of fanOut.listeners(topic)) if (signalListener) yield signalListener
+    for (const { client } of presence.seatsOf(topic) ?? []) {
+      if (client instanceof Connection && !client.isSubscribed(topic)) yield client
+    }
+  }
+
+  function hearNode(message: NodeMessage): void {
+    if (message.t === 'signals') {
+      for (const signal of message.signals) signals.add(message.topic, signal, false)
+    } else if (message.t === 'revoke') {
+      revokeHere(message)
+    } else {
+      presence.hear(message)
+    }
+  }
+
+  function revokeHere(filter: RevokeFilter): void {
+    for (const connection of [...connections]) connection.revoke(filter)
+  }
+
+  /** Runs while there is a connection. */
+  function sweepLater(): void {
+    cancelSweep ??= clock.after(SWEEP_MS, () => {
+      cancelSweep = undefined
+      const now = clock.now()
+      for (const connection of [...connections]) connection.sweep(now)
+      if (connections.size > 0) sweepLater()
+    })
   }
 
   function opened(socket: ServerSocket, request: ConnectionRequest): ServerConnection {
     const connection = new Connection(context, socket, request)
     if (connections.size >= limits.maxConnections) connection.close(4429, 'too many connections')
     connections.add(connection)
-    context.debug('connection opened', { connectionId: connection.id })
+    presence.start()
+    sweepLater()
+    context.note('debug', 'connection opened', { connectionId: connection.id })
     if (farewell) {
       connection.sendMessage({ t: 'going-away', retryAfterMs: farewell.retryAfterMs() })
       connection.close(farewell.code, farewell.reason)
@@ -190,37 +174,29 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
       },
       isOwnedBy: (token, request) => connection.isOwnedBy(token, request),
       closed(code, reason) {
-        connection.end()
+        // A client that says goodbye, or whose page is gone, does not come back as the same.
+        connection.end(code !== 1000 && code !== 1001)
         if (!connections.delete(connection)) return
-        context.debug('connection closed', { connectionId: connection.id, code, reason })
+        context.note('debug', 'connection closed', { connectionId: connection.id, code, reason })
+        if (connections.size === 0) {
+          cancelSweep?.()
+          cancelSweep = undefined
+        }
         onGone()
       },
     }
   }
 
-  async function publish(topic: string, event: PublishedEvent): Promise<Position> {
+  async function publish(topic: string, event: PublishedEvents<TMap>): Promise<Position> {
+    const { type }: { readonly type: string } = event
     if (draining) {
-      throw usage(
-        `The server is closed, so '${event.type}' was not published. Close it after the last publish.`,
-      )
+      throw usage(`The server is closed, so '${type}' was not published. Close it after the last publish.`)
     }
-    if (typeof topic !== 'string' || topic === '' || topic.length > limits.maxTopicLength) {
-      throw usage(`A topic must be text of 1 to ${limits.maxTopicLength} characters (limits.maxTopicLength).`)
-    }
-    if (typeof event.type !== 'string' || event.type === '') {
-      throw usage(`An event of topic '${topic}' has no type. Publish { type, data }.`)
-    }
-    const json = jsonOf(event)
-    if (Buffer.byteLength(json) > limits.maxEventBytes) {
-      throw usage(
-        `The data of '${event.type}' is larger than ${limits.maxEventBytes} bytes (limits.maxEventBytes). Publish the id and let clients refetch.`,
-      )
-    }
-    const { type, mutationId } = event
-    const isUsable =
-      typeof mutationId === 'string' && mutationId !== '' && mutationId.length <= MAX_MUTATION_ID_LENGTH
+    const logEvent = toLogEvent(topic, event, { limits, table: options.events })
     try {
-      return await log.append(topic, { type, json, mutationId: isUsable ? mutationId : undefined })
+      const position = await log.append(topic, logEvent)
+      context.counters.published++
+      return position
     } catch (cause) {
       throw new RealtimeError('log-failed', `'${type}' may not be published: the event log failed.`, {
         cause,
@@ -232,6 +208,51 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
     return Object.fromEntries(
       await Promise.all(topics.map(async (topic) => [topic, await log.head(topic)] as const)),
     )
+  }
+
+  function stats(): ServerStats {
+    const all = [...connections]
+    const buffered = all.map(({ unsentBytes }) => unsentBytes)
+    const lags = all.flatMap(({ heldBackSince }) => (heldBackSince === undefined ? [] : [heldBackSince]))
+    const now = clock.now()
+    return {
+      ...context.counters,
+      closed: { ...context.counters.closed },
+      connections: all.length,
+      users: context.users.size,
+      addresses: context.addresses.size,
+      subscriptions: all.reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+      presences: presence.seatCount,
+      bufferedBytes: buffered.reduce((sum, bytes) => sum + bytes, 0),
+      maxBufferedBytes: buffered.reduce((most, bytes) => Math.max(most, bytes), 0),
+      heldBack: lags.length,
+      lagMs: lags.reduce((longest, since) => Math.max(longest, now - since), 0),
+    }
+  }
+
+  async function health(): Promise<ServerHealth> {
+    const startedAt = clock.now()
+    const isAnswered = await new Promise<boolean>((resolve) => {
+      const cancel = clock.after(HEALTH_TIMEOUT_MS, () => {
+        resolve(false)
+      })
+      log
+        .head('health')
+        .then(
+          () => {
+            resolve(true)
+          },
+          () => {
+            resolve(false)
+          },
+        )
+        .finally(cancel)
+    })
+    return {
+      status: draining ? 'draining' : isAnswered ? 'ok' : 'failing',
+      connections: connections.size,
+      logMs: isAnswered ? Math.max(0, clock.now() - startedAt) : undefined,
+    }
   }
 
   async function drain({
@@ -246,6 +267,8 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
     fanOut.flush()
     for (const connection of connections) connection.sendMessage({ t: 'going-away', retryAfterMs: delay() })
     if (connections.size > 0) await wait(clock, graceMs)
+    // First: its clients are on their way to other nodes, and are not gone.
+    presence.close()
     for (const connection of connections) connection.close(code, reason)
     await new Promise<void>((resolve) => {
       const cancel = clock.after(CLOSE_TIMEOUT_MS, resolve)
@@ -256,6 +279,9 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
       }
       onGone()
     })
+    cancelSweep?.()
+    signals.close()
+    channel.close()
     stopHearing()
     if (!options.log) await log.close()
   }
@@ -265,6 +291,15 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
     opened,
     publish,
     position,
+    revoke(filter) {
+      requireFilter(filter)
+      const { user, connectionId, topic } = filter
+      channel.say({ t: 'revoke', user, connectionId, topic })
+      revokeHere(filter)
+    },
+    presence: (topic) => presence.members(topic),
+    stats,
+    health,
     close(drainOptions = {}) {
       return (draining ??= drain(drainOptions))
     },
@@ -274,11 +309,26 @@ export function createRealtimeServer<TIdentity>(options: RealtimeServerOptions<T
 const usage = (message: string) => new RealtimeError('usage', message)
 
 /** JavaScript callers have no types to tell them. */
-function requireFunctions({ authenticate, authorize }: { authenticate: unknown; authorize: unknown }): void {
+function requireValid<TIdentity, TMap extends object>(options: RealtimeServerOptions<TIdentity, TMap>): void {
+  const { authenticate, authorize, leaseMs = 1, leaseConcurrency = 1, presence = {} } = options
   if (typeof authenticate !== 'function' || typeof authorize !== 'function') {
     throw usage(
       'createRealtimeServer needs authenticate and authorize. To let everybody in: authenticate: () => ({}), authorize: () => true.',
     )
+  }
+  const { graceMs = 0, ttlMs = 1 } = presence
+  if (!(leaseMs > 0)) throw usage(`leaseMs must be a number above 0. Got ${leaseMs}.`)
+  if (!(leaseConcurrency >= 1))
+    throw usage(`leaseConcurrency must be a number from 1. Got ${leaseConcurrency}.`)
+  if (!(graceMs >= 0)) throw usage(`presence.graceMs must be a number from 0. Got ${graceMs}.`)
+  if (!(ttlMs > 0)) throw usage(`presence.ttlMs must be a number above 0. Got ${ttlMs}.`)
+}
+
+/** A filter that names nobody would mean everybody. */
+function requireFilter(filter: RevokeFilter): void {
+  const { user, connectionId, topic } = filter
+  if ([user, connectionId, topic].every((value) => value === undefined || value === '')) {
+    throw usage('revoke needs a user, a connectionId or a topic. To let go of everybody: server.close().')
   }
 }
 
@@ -294,24 +344,6 @@ function reporter(onError: ((error: RealtimeError) => void) | undefined): (error
       toConsole(failure)
     }
   }
-}
-
-function jsonOf({ type, data }: PublishedEvent): string {
-  if (data === undefined) return 'null'
-  let cause: unknown
-  try {
-    const json = JSON.stringify(data) as string | undefined
-    if (json !== undefined) return json
-  } catch (error) {
-    cause = error
-  }
-  throw new RealtimeError(
-    'usage',
-    `The data of '${type}' is not JSON. Publish plain objects, arrays, strings and numbers.`,
-    {
-      cause,
-    },
-  )
 }
 
 const wait = (clock: Clock, delayMs: number) => new Promise<void>((resolve) => clock.after(delayMs, resolve))

@@ -15,13 +15,15 @@ import { EventBatch, type FanOut, type TopicListener } from './fan-out.ts'
 import { eventsFrame, subscribedFrame } from './frames.ts'
 import type { ServerLimits } from './limits.ts'
 import type { SharedFrame } from './shared-frame.ts'
+import type { SignalListener } from './signals.ts'
 
 /** What a subscription sees of its connection. */
-export interface SubscriptionHost {
+export interface SubscriptionHost extends SignalListener {
   readonly log: EventLog
   readonly fanOut: FanOut
   readonly limits: ServerLimits
-  isAllowed(topic: string): Promise<boolean>
+  /** Asks the app. Rejects when it fails. */
+  isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'>
   send(frame: string): void
   /** Sends what others are sent as well. It may wait for its turn; what is sent meanwhile comes after it. */
   sendShared(frame: SharedFrame): void
@@ -69,6 +71,16 @@ export class TopicSubscription implements TopicListener {
   /** The last position that was sent. `undefined` while it is not known. */
   get sent(): Position | undefined {
     return this.#heard ? undefined : this.#sent
+  }
+
+  /** It was answered, so the client hears of the topic. */
+  get isLive(): boolean {
+    return this.#sent !== undefined && !this.#hasEnded
+  }
+
+  /** Who hears signals of the topic by it. */
+  get signalListener(): SignalListener | undefined {
+    return this.isLive ? this.#host : undefined
   }
 
   /** The client asks: for the topic, or again, for what it has missed. One request is served at a time. */
@@ -155,11 +167,11 @@ export class TopicSubscription implements TopicListener {
   async #catchUp({ position, isAsked }: Wanted): Promise<void> {
     const { fanOut, limits } = this.#host
     if (isAsked) {
-      const isAllowed = await this.#host.isAllowed(this.topic)
+      const answer = await this.#host.isAllowed(this.topic)
       if (this.#hasEnded) return
       // Also when something newer is wanted: it asks the same question.
-      if (!isAllowed) {
-        this.#host.refuse(this.topic, 'forbidden')
+      if (answer !== true) {
+        this.#host.refuse(this.topic, answer)
         return
       }
       if (this.#isSuperseded()) return

@@ -15,9 +15,10 @@ describe('close', () => {
   })
 
   it('spreads the return of clients', async () => {
-    const rolls = [0, 0.5, 0.999]
+    let rolls: number[] = []
     const { server, url } = await startServer({ platform: { random: () => rolls.shift() ?? 0 } })
     const clients = [await TestClient.ready(url), await TestClient.ready(url), await TestClient.ready(url)]
+    rolls = [0, 0.5, 0.999]
     void server.close({ retryAfterMs: 100, spreadMs: 1_000, graceMs: 0 })
     const hints = await Promise.all(
       clients.map(async (client) => (await client.next('going-away')).retryAfterMs),

@@ -123,13 +123,17 @@ describe('slow consumer', () => {
   })
 
   it('is cut with 4413 when it does not read for slowConsumerMs, and nothing is left behind', async () => {
-    const { socket, time, publish } = await startStalled({ maxBufferedBytes: 1_000, slowConsumerMs: 300 })
+    const { connection, socket, time, publish } = await startStalled({
+      maxBufferedBytes: 1_000,
+      slowConsumerMs: 300,
+    })
     socket.bufferedAmount = 1_001
     await publish(1)
     time.advance(299)
     expect(socket.closedWith).toBeUndefined()
     time.advance(1)
     expect(socket.closedWith).toEqual({ code: 4413, reason: 'slow consumer' })
+    connection.closed(4413, 'slow consumer')
     expect(time.pending()).toBe(0)
   })
 

@@ -1,0 +1,54 @@
+import { CloseCode } from '../core/protocol/close-codes.ts'
+import { tokenExpired, type ConnectionRequest } from './server-socket.ts'
+import { isSameIdentity } from './same-identity.ts'
+import type { ServerContext } from './server-context.ts'
+
+/** Who a connection speaks for, and until when. */
+export interface Credential {
+  readonly identity: unknown
+  readonly user: string | undefined
+  /** In ms since the epoch. `undefined`: it does not end. */
+  readonly expiresAt: number | undefined
+}
+
+/** The app's answer, or how the connection is closed for it. */
+export type CredentialAnswer =
+  | { readonly ok: true; readonly credential: Credential }
+  | { readonly ok: false; readonly code: number; readonly reason: string }
+
+type Hooks = Pick<ServerContext, 'authenticate' | 'userId' | 'expiresAt' | 'clock'>
+
+/** Asks the app who it is. Rejects when a function of the app fails. */
+export async function readCredential(
+  hooks: Hooks,
+  input: { token: string | undefined; request: ConnectionRequest; previous?: unknown },
+): Promise<CredentialAnswer> {
+  const identity = await hooks.authenticate(input)
+  if (identity === tokenExpired) return EXPIRED
+  if (identity === null || identity === undefined || identity === false) {
+    return { ok: false, code: CloseCode.Unauthorized, reason: 'not authenticated' }
+  }
+  const expiresAt = hooks.expiresAt(identity)
+  if (expiresAt !== undefined && expiresAt <= hooks.clock.now()) return EXPIRED
+  return { ok: true, credential: { identity, user: hooks.userId(identity), expiresAt } }
+}
+
+const EXPIRED: CredentialAnswer = { ok: false, code: CloseCode.TokenExpired, reason: 'token expired' }
+
+/** By the user where there is one: the rest of an identity (an expiry, a role) may change. */
+export function isSameUser(a: Credential, b: Credential): boolean {
+  if (a.user !== undefined || b.user !== undefined) return a.user === b.user
+  return isSameIdentity(a.identity, b.identity)
+}
+
+/**
+ * The default of `userId`: an identity that is text or a number, or the first such among its `userId`, `id`, `sub` and
+ * `user`.
+ */
+export function guessUserId(identity: unknown): string | undefined {
+  const asText = (value: unknown) =>
+    (typeof value === 'string' && value !== '') || typeof value === 'number' ? String(value) : undefined
+  if (typeof identity !== 'object' || identity === null) return asText(identity)
+  const { userId, id, sub, user } = identity as Record<'userId' | 'id' | 'sub' | 'user', unknown>
+  return asText(userId) ?? asText(id) ?? asText(sub) ?? asText(user)
+}

@@ -1,0 +1,82 @@
+import { RealtimeError } from '../core/errors.ts'
+import type { TopicAction } from '../core/protocol/messages.ts'
+import type { PresenceSeats } from './presence-seats.ts'
+import type { RealtimeAction } from './rights.ts'
+import type { ServerContext } from './server-context.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+/** The connection, as its lease sees it. */
+interface LeasedConnection {
+  readonly subscriptions: Subscriptions
+  readonly seats: PresenceSeats | undefined
+  /** Asks the app. Rejects when it fails. */
+  ask(topic: string, action: RealtimeAction): Promise<boolean>
+  revokeTopic(topic: string, action: TopicAction): void
+  /** The topic ends because nobody can say whether it is still allowed. */
+  refuseUndecided(topic: string, action: TopicAction): void
+}
+
+/** After so many rounds in which the app could not say whether a topic is still allowed, it is not. */
+const MAX_UNDECIDED_ROUNDS = 3
+
+/** Jittered, so that connections that were opened together do not ask together. */
+export const jitteredLease = ({ leaseMs, random }: Pick<ServerContext, 'leaseMs' | 'random'>): number =>
+  leaseMs * (0.75 + 0.5 * random())
+
+/** Asks again, now and then, whether one connection may still have what it has. */
+export class Lease {
+  readonly #context: ServerContext
+  readonly #connection: LeasedConnection
+  #until: number
+  #undecidedRounds = 0
+  #isRechecking = false
+
+  constructor(context: ServerContext, connection: LeasedConnection) {
+    this.#context = context
+    this.#connection = connection
+    this.#until = context.clock.now() + jitteredLease(context)
+  }
+
+  sweep(now: number): void {
+    if (now >= this.#until) void this.recheck()
+  }
+
+  /** Asks about every topic. Never rejects. */
+  async recheck(): Promise<void> {
+    const { clock } = this.#context
+    if (this.#isRechecking) {
+      // What is under way asks about an older credential: once more, soon.
+      this.#until = clock.now()
+      return
+    }
+    this.#isRechecking = true
+    this.#until = clock.now() + jitteredLease(this.#context)
+    const { subscriptions, seats } = this.#connection
+    const decided = await Promise.all([
+      ...subscriptions
+        .list()
+        .map((one) => this.#decide(one.topic, 'subscribe', () => subscriptions.has(one))),
+      ...(seats?.topics ?? []).map((topic) =>
+        this.#decide(topic, 'presence', () => seats?.has(topic) ?? false),
+      ),
+    ])
+    this.#isRechecking = false
+    const isUndecided = decided.includes(false)
+    this.#undecidedRounds = isUndecided ? this.#undecidedRounds + 1 : 0
+    if (isUndecided) this.#until = Math.min(this.#until, clock.now() + jitteredLease(this.#context) / 5)
+  }
+
+  /** `false`: the app could not say. One failure of its database must not cut everybody. */
+  async #decide(topic: string, action: TopicAction, isStill: () => boolean): Promise<boolean> {
+    try {
+      const isAllowed = await this.#context.gate.run(() => this.#connection.ask(topic, action))
+      if (!isAllowed && isStill()) this.#connection.revokeTopic(topic, action)
+      return true
+    } catch (cause) {
+      if (cause instanceof RealtimeError) this.#context.report(cause)
+      const isLast = this.#undecidedRounds + 1 >= MAX_UNDECIDED_ROUNDS
+      if (isLast && isStill()) this.#connection.refuseUndecided(topic, action)
+      return false
+    }
+  }
+}

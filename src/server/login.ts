@@ -1,0 +1,146 @@
+import { RealtimeError } from '../core/errors.ts'
+import { CloseCode } from '../core/protocol/close-codes.ts'
+import type { ServerMessage } from '../core/protocol/messages.ts'
+import { isSameUser, readCredential, type Credential, type CredentialAnswer } from './credential.ts'
+import type { ServerContext } from './server-context.ts'
+import type { ConnectionRequest } from './server-socket.ts'
+
+/** The connection, as its login sees it. */
+interface LoggingIn {
+  readonly id: string
+  readonly isReady: boolean
+  readonly isClosed: boolean
+  welcome(): void
+  renewed(): void
+  sendMessage(message: ServerMessage): void
+  /** `isDrop`: the client may be back as the same. */
+  close(code: number, reason: string, isDrop?: boolean): void
+}
+
+/** A client that tells no name, or one that is none, has none. */
+const CLIENT_ID = /^[\w-]{1,64}$/
+
+/** Who one connection speaks for: from its `hello`, over renewed credentials, to their end. */
+export class Login {
+  readonly #context: ServerContext
+  readonly #connection: LoggingIn
+  /** Without its headers once the client is known: they are most of what an idle connection would keep. */
+  #request: ConnectionRequest
+  #credential: Credential | undefined
+  #clientId: string | undefined
+  #isEndTold = false
+  /** The newest `auth` counts. */
+  #renewals = 0
+  /** Answered when it is known whether the address may have one more connection. */
+  isAdmitted: Promise<boolean> | undefined
+
+  constructor(context: ServerContext, connection: LoggingIn, request: ConnectionRequest) {
+    this.#context = context
+    this.#connection = connection
+    this.#request = request
+  }
+
+  get identity(): unknown {
+    return this.#credential?.identity
+  }
+
+  get user(): string | undefined {
+    return this.#credential?.user
+  }
+
+  get clientId(): string | undefined {
+    return this.#clientId
+  }
+
+  /** Never rejects. */
+  async begin(token: string | undefined, clientId: string | undefined): Promise<void> {
+    if (clientId !== undefined && CLIENT_ID.test(clientId)) this.#clientId = clientId
+    if (this.isAdmitted && !(await this.isAdmitted)) return
+    let answer: CredentialAnswer
+    try {
+      answer = await readCredential(this.#context, { token, request: this.#request })
+    } catch (cause) {
+      this.#report('authenticate failed; the connection is closed.', cause)
+      this.#connection.close(CloseCode.ServerError, 'authentication failed')
+      return
+    }
+    if (this.#connection.isClosed) return
+    if (!answer.ok) {
+      this.#connection.close(answer.code, answer.reason)
+      return
+    }
+    const { user } = answer.credential
+    const { users, limits } = this.#context
+    if (user !== undefined && !users.take(user, limits.maxConnectionsPerUser)) {
+      this.#connection.close(CloseCode.LimitExceeded, 'too many connections of this user')
+      return
+    }
+    this.#credential = answer.credential
+    const { url, remoteAddress } = this.#request
+    this.#request = { url, remoteAddress, headers: {} }
+    this.#connection.welcome()
+  }
+
+  /** A new credential on the open connection. Never rejects. */
+  async renew(token: string): Promise<void> {
+    const renewal = ++this.#renewals
+    const isStale = () => !this.#connection.isReady || renewal !== this.#renewals
+    let answer: CredentialAnswer
+    try {
+      const { identity: previous } = this
+      answer = await readCredential(this.#context, { token, request: this.#request, previous })
+    } catch (cause) {
+      this.#report('authenticate failed; the old credential stays in force.', cause)
+      if (isStale()) return
+      const message = 'The credential could not be checked now.'
+      this.#connection.sendMessage({ t: 'error', code: 'unavailable', message })
+      return
+    }
+    if (isStale() || !this.#credential) return
+    if (!answer.ok) {
+      this.#connection.close(answer.code, answer.reason, answer.code === CloseCode.TokenExpired)
+    } else if (!isSameUser(answer.credential, this.#credential)) {
+      this.#connection.close(CloseCode.Unauthorized, 'another user', false)
+    } else {
+      this.#credential = answer.credential
+      this.#isEndTold = false
+      this.#connection.renewed()
+    }
+  }
+
+  /** `false`: the credential has ended, and the connection with it. */
+  sweep(now: number): boolean {
+    const expiresAt = this.#credential?.expiresAt
+    if (expiresAt === undefined) return true
+    if (now >= expiresAt) {
+      this.#connection.close(CloseCode.TokenExpired, 'token expired')
+      return false
+    }
+    if (!this.#isEndTold && expiresAt - now <= this.#context.renewBeforeMs) {
+      this.#isEndTold = true
+      this.#connection.sendMessage({ t: 'token-expires', inMs: Math.ceil(expiresAt - now) })
+    }
+    return true
+  }
+
+  /** Asks the app whose another request is. Never rejects. */
+  async isSameUser(token: string | undefined, request: ConnectionRequest): Promise<boolean> {
+    try {
+      const answer = await readCredential(this.#context, { token, request })
+      return answer.ok && this.#credential !== undefined && isSameUser(answer.credential, this.#credential)
+    } catch (cause) {
+      this.#report('authenticate failed; a message is not taken.', cause)
+      return false
+    }
+  }
+
+  end(): void {
+    if (this.user !== undefined) this.#context.users.release(this.user)
+    this.#credential = undefined
+  }
+
+  #report(message: string, cause: unknown): void {
+    const details = { connectionId: this.#connection.id }
+    this.#context.report(new RealtimeError('callback-failed', message, { cause, details }))
+  }
+}

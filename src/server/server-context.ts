@@ -1,0 +1,47 @@
+import type { Clock } from '../core/clock.ts'
+import type { RealtimeError } from '../core/errors.ts'
+import type { ConnectionRequest } from './server-socket.ts'
+import type { Counts } from './counts.ts'
+import type { EventLog } from './event-log.ts'
+import type { FanOut } from './fan-out.ts'
+import type { Gate } from './gate.ts'
+import type { ServerLimits } from './limits.ts'
+import type { Presence } from './presence.ts'
+import type { RateLimiters } from './rate-limiter.ts'
+import type { RealtimeAction } from './rights.ts'
+import type { SentMessage } from './sends.ts'
+import type { ServerCounters } from './server-stats.ts'
+import type { Signals } from './signals.ts'
+import type { WriteQueue } from './write-queue.ts'
+
+/** What the connections of a server share. */
+export interface ServerContext {
+  readonly log: EventLog
+  readonly fanOut: FanOut
+  readonly writes: WriteQueue
+  readonly presence: Presence
+  readonly signals: Signals
+  readonly limits: ServerLimits
+  readonly rateLimiters: RateLimiters
+  /** Connections of each user, and of each address. */
+  readonly users: Counts
+  readonly addresses: Counts
+  /** Questions about rights that a lease has raised go through it, so that they do not come all at once. */
+  readonly gate: Gate
+  readonly counters: ServerCounters
+  readonly clock: Clock
+  readonly random: () => number
+  readonly newId: () => string
+  readonly leaseMs: number
+  readonly renewBeforeMs: number
+  readonly presenceTtlMs: number
+  authenticate(input: { token: string | undefined; request: ConnectionRequest; previous?: unknown }): unknown
+  authorize(input: { identity: unknown; topic: string; action: RealtimeAction }): unknown
+  userId(identity: unknown): string | undefined
+  expiresAt(identity: unknown): number | undefined
+  clientAddress(request: ConnectionRequest): string | undefined
+  readonly onSend: ((message: SentMessage<unknown>) => unknown) | undefined
+  report(error: RealtimeError): void
+  /** Tells the app's logger. */
+  note(level: 'debug' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void
+}

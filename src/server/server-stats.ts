@@ -1,0 +1,58 @@
+/** What has happened since the server began. */
+export interface ServerCounters {
+  /** Events that `publish` has put into the log. */
+  published: number
+  /** Messages that clients have sent, and frames of theirs that were none. */
+  messages: number
+  badMessages: number
+  /** Messages for the app's handler, and how many of them were answered with an error. */
+  sends: number
+  sendErrors: number
+  /** Signals that clients have sent, and frames of signals that a slow client has missed. */
+  signals: number
+  droppedSignals: number
+  /** Topics that were refused, and taken away again. */
+  refused: number
+  revoked: number
+  /** Connections that this side has closed, by close code. */
+  closed: Record<number, number>
+}
+
+/** Now, and since the server began: for a metrics endpoint. */
+export interface ServerStats extends Readonly<Omit<ServerCounters, 'closed'>> {
+  readonly closed: Readonly<Record<number, number>>
+  readonly connections: number
+  /** Users and addresses that have a connection. */
+  readonly users: number
+  readonly addresses: number
+  readonly subscriptions: number
+  /** Connections in the presence of a topic, each topic for itself. */
+  readonly presences: number
+  /** Bytes that were sent and have not left yet, of all connections and of the one that has most. */
+  readonly bufferedBytes: number
+  readonly maxBufferedBytes: number
+  /** Connections that events are held back from, and how long the longest of them has waited, in ms. */
+  readonly heldBack: number
+  readonly lagMs: number
+}
+
+export interface ServerHealth {
+  /** `failing`: the log does not answer. A load balancer should send clients elsewhere unless it is `ok`. */
+  readonly status: 'ok' | 'draining' | 'failing'
+  readonly connections: number
+  /** How long the log has taken to answer, in ms. `undefined`: it has not. */
+  readonly logMs: number | undefined
+}
+
+export const noCounts = (): ServerCounters => ({
+  published: 0,
+  messages: 0,
+  badMessages: 0,
+  sends: 0,
+  sendErrors: 0,
+  signals: 0,
+  droppedSignals: 0,
+  refused: 0,
+  revoked: 0,
+  closed: {},
+})
