@@ -1,0 +1,71 @@
+/** What is stored of queries is what the server has confirmed (`base`), not what pending mutations show over it. */
+import {
+  defaultShouldDehydrateMutation,
+  defaultShouldDehydrateQuery,
+  type DehydrateOptions,
+  type Query,
+  type QueryState,
+} from '@tanstack/query-core'
+import type { RealtimeQueryBridge } from '../bridge.ts'
+import type { EventTable } from '../core/routing/event-table.ts'
+import { isPersisted } from './persist-mutations.ts'
+
+/**
+ * For `dehydrate` and for the `dehydrateOptions` of `persistQueryClient` and `PersistQueryClientProvider`: queries are
+ * stored without what pending mutations show, and the mutations that `persistMutations` stores are left to it.
+ *
+ * @param options - your own; they see the confirmed data.
+ * @example
+ * <PersistQueryClientProvider client={queryClient} persistOptions={{ persister, dehydrateOptions: dehydrateBase(bridge) }}>
+ */
+export function dehydrateBase(
+  bridge: RealtimeQueryBridge<EventTable>,
+  options: DehydrateOptions = {},
+): DehydrateOptions {
+  const {
+    serializeData = (data: unknown): unknown => data,
+    shouldDehydrateQuery = defaultShouldDehydrateQuery,
+    shouldDehydrateMutation = defaultShouldDehydrateMutation,
+  } = options
+  // TanStack asks for a query's data right after it has asked whether the query is wanted.
+  let asked: Query | undefined
+  return {
+    ...options,
+    shouldDehydrateQuery: (query) => {
+      asked = query
+      return shouldDehydrateQuery(query)
+    },
+    serializeData: (data: unknown): unknown => {
+      const isAsked = asked !== undefined && asked.state.data === data
+      return serializeData(isAsked && asked ? bridge.baseOf(asked) : data)
+    },
+    shouldDehydrateMutation: (mutation) => {
+      const isElsewhere = isPersisted(bridge) && bridge.mutations.owns(mutation.options)
+      return !isElsewhere && shouldDehydrateMutation(mutation)
+    },
+  }
+}
+
+/** What TanStack's `experimental_createQueryPersister` stores of one query. */
+export interface PersistedQueryState {
+  readonly queryHash: string
+  readonly state: QueryState
+}
+
+/**
+ * For the `serialize` of `experimental_createQueryPersister`: what is stored of a query is what the server has confirmed.
+ *
+ * @example
+ * experimental_createQueryPersister({ storage, serialize: serializeBase(bridge) })
+ */
+export function serializeBase<TValue = string>(
+  bridge: RealtimeQueryBridge<EventTable>,
+  serialize: (persistedQuery: PersistedQueryState) => TValue = JSON.stringify as never,
+): (persistedQuery: PersistedQueryState) => TValue {
+  return (persistedQuery) => {
+    const { queryHash, state } = persistedQuery
+    const query = bridge.queryClient.getQueryCache().get(queryHash)
+    if (query === undefined || query.state.data !== state.data) return serialize(persistedQuery)
+    return serialize({ ...persistedQuery, state: { ...state, data: bridge.baseOf(query) } })
+  }
+}

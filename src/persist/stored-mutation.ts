@@ -1,0 +1,108 @@
+/** A pending mutation as it is stored: what TanStack dehydrates of one, and whose it is. */
+import type { DehydratedState, MutationKey } from '@tanstack/query-core'
+import type { OpenMutation } from '../core/cache/pending-mutations.ts'
+
+type Dehydrated = DehydratedState['mutations'][number]
+
+export interface StoredMutation extends Dehydrated {
+  readonly mutationKey: MutationKey
+  readonly realtime: {
+    readonly version: number
+    readonly mutationId: string
+    /** The tab that sends it. */
+    readonly owner: string
+    /** The user who made it. It is never sent as another one. */
+    readonly identity: string | null
+    readonly buster: string
+  }
+}
+
+/** Raised when a stored mutation changes its shape. */
+export const FORMAT = 1
+
+/** What is stored of a mutation: enough to send it again under its own id. Whose it is, its owner adds. */
+export function storedMutation(
+  { mutationId, mutation, variables }: OpenMutation,
+  mutationKey: MutationKey,
+): Omit<StoredMutation, 'realtime'> & { realtime: { mutationId: string } } {
+  const { scope } = mutation.options
+  const { meta, state } = mutation
+  return {
+    mutationKey,
+    ...(scope && { scope: { id: scope.id } }),
+    ...(meta && isPlain(meta) && { meta }),
+    state: {
+      // What `onMutate` has given to the callbacks may hold functions: those are made for this page.
+      context: { ...(isPlain(state.context) ? (state.context as object) : {}), mutationId },
+      data: undefined,
+      error: null,
+      failureCount: 0,
+      failureReason: null,
+      isPaused: true,
+      status: 'pending',
+      variables,
+      submittedAt: state.submittedAt,
+    },
+    realtime: { mutationId },
+  }
+}
+
+/** What was read, if it is a stored mutation of the format that is known here. */
+export function decodeStored(entry: unknown): StoredMutation | undefined {
+  const { mutationKey, state, realtime } = (entry ?? {}) as Partial<StoredMutation>
+  if (!Array.isArray(mutationKey) || typeof state !== 'object' || typeof realtime !== 'object')
+    return undefined
+  const { version, mutationId, owner } = realtime
+  const isKnown = version === FORMAT && typeof mutationId === 'string' && typeof owner === 'string'
+  return isKnown && typeof state.submittedAt === 'number' ? (entry as StoredMutation) : undefined
+}
+
+/** Stored by a version of the app that is newer than this one. It is left alone. */
+export function isNewerFormat(entry: unknown): boolean {
+  const { version } = ((entry as Partial<StoredMutation> | null)?.realtime ?? {}) as { version?: unknown }
+  return typeof version === 'number' && version > FORMAT
+}
+
+/** Whether a store has given back what it was given. A property that is `undefined` is as good as none. */
+export function isSame(one: unknown, other: unknown): boolean {
+  if (one === other || (one !== one && other !== other)) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (Object.getPrototypeOf(one) !== Object.getPrototypeOf(other)) return false
+  if (Array.isArray(one)) return areSame(one, other as unknown[])
+  if (one instanceof Date) return one.getTime() === (other as Date).getTime()
+  if (one instanceof Map || one instanceof Set) return areSame([...one], [...(other as Set<unknown>)])
+  if (ArrayBuffer.isView(one) || one instanceof ArrayBuffer) return areSame(bytesOf(one), bytesOf(other))
+  if (typeof Blob === 'function' && one instanceof Blob) {
+    return one.size === (other as Blob).size && one.type === (other as Blob).type
+  }
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)])
+  return [...keys].every((key) => isSame(one[key as never], other[key as never]))
+}
+
+const areSame = (one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean =>
+  one.length === other.length && Array.from(one).every((item, index) => isSame(item, other[index]))
+
+const bytesOf = (source: object): Uint8Array =>
+  ArrayBuffer.isView(source)
+    ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength)
+    : new Uint8Array(source as ArrayBuffer)
+
+/** Why no store can keep a value; `undefined`: some can. */
+export function whyUnstorable(value: unknown): unknown {
+  try {
+    JSON.stringify(value)
+    if (typeof structuredClone === 'function') structuredClone(value)
+    return undefined
+  } catch (cause) {
+    return cause
+  }
+}
+
+/** Whether a value is the same after it was JSON. */
+function isPlain(value: unknown): boolean {
+  try {
+    return value !== undefined && isSame(JSON.parse(JSON.stringify(value)), value)
+  } catch {
+    return false
+  }
+}

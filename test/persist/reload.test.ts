@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { createBrowser, pass, ROWS, type Browser } from './support.ts'
+
+describe('a page that is reloaded', () => {
+  let browser: Browser
+
+  beforeEach(() => {
+    vi.useFakeTimers()
+    browser = createBrowser()
+    browser.server.rows.push({ id: 'row-0', title: 'old' })
+  })
+  afterEach(() => {
+    browser.close()
+    vi.useRealTimers()
+  })
+
+  /** A page that has its data, offline from now on. */
+  async function openOffline() {
+    const page = browser.openPage()
+    page.show()
+    await pass()
+    browser.goOffline()
+    return page
+  }
+
+  it('shows what is pending before it has fetched anything, and sends it under its own id', async () => {
+    const before = await openOffline()
+    void before.rename('row-0', 'new')
+    await pass()
+    before.kill()
+
+    const after = browser.openPage()
+    after.queryClient.setQueryData(ROWS, [{ id: 'row-0', title: 'old' }])
+    await after.offline.restored
+    after.show()
+    await pass()
+    expect(after.titles()).toEqual(['new'])
+    expect(after.bridge.pendingMutations()).toMatchObject([{ mutationId: 'm1', status: 'queued' }])
+    expect(browser.server.received).toEqual([])
+
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.received).toMatchObject([{ page: 'page 2', mutationId: 'm1' }])
+    expect(after.titles()).toEqual(['new'])
+    expect(after.pending()).toEqual([])
+    expect(browser.stored()).toEqual([])
+  })
+
+  it('has it when it is killed right after the mutation was accepted, with no time in between', async () => {
+    const before = await openOffline()
+    void before.rename('row-0', 'new')
+    await before.offline.flush()
+    before.kill()
+    expect(browser.stored()).toEqual(['m1'])
+  })
+
+  it('sends what depends on each other in order, with the id that the server gives', async () => {
+    const before = await openOffline()
+    void before.create('draft')
+    await pass()
+    void before.rename('m1', 'final')
+    await pass()
+    expect(before.titles()).toEqual(['old', 'final'])
+    before.kill()
+
+    const after = browser.openPage()
+    after.queryClient.setQueryData(ROWS, [{ id: 'row-0', title: 'old' }])
+    await after.offline.restored
+    after.show()
+    await pass()
+    expect(after.titles()).toEqual(['old', 'final'])
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.received).toMatchObject([
+      { kind: 'create', mutationId: 'm1' },
+      { kind: 'rename', mutationId: 'm2', variables: { id: 'row-1' } },
+    ])
+    expect(browser.server.rows).toEqual([
+      { id: 'row-0', title: 'old' },
+      { id: 'row-1', title: 'final' },
+    ])
+    expect(after.rows()).toEqual(browser.server.rows)
+    expect(after.codes()).toEqual([])
+  })
+
+  it('knows the real id of what was created, when it dies before the next one was sent', async () => {
+    const before = await openOffline()
+    void before.create('draft')
+    void before.rename('m1', 'final')
+    await pass()
+    const { apply } = browser.server
+    browser.server.apply = (message) => {
+      if (message.kind === 'rename') return new Promise(() => undefined)
+      return apply(message)
+    }
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.stored()).toEqual(['m2'])
+    before.kill()
+    browser.server.apply = apply
+
+    const after = browser.openPage()
+    await after.offline.restored
+    await pass(1_000)
+    expect(browser.server.rows).toMatchObject([{ title: 'old' }, { id: 'row-1', title: 'final' }])
+  })
+
+  it('sends again what it has no answer to, and the server carries it out once', async () => {
+    const before = await openOffline()
+    browser.goOnline()
+    browser.server.isMute = true
+    void before.create('draft')
+    await pass(1_000)
+    expect(browser.server.rows).toHaveLength(2)
+    before.kill()
+    browser.server.isMute = false
+
+    const after = browser.openPage()
+    after.show()
+    await after.offline.restored
+    await pass(1_000)
+    expect(browser.server.received.map(({ mutationId }) => mutationId)).toEqual(['m1', 'm1'])
+    expect(browser.server.applied).toEqual(['m1'])
+    expect(after.rows()).toEqual(browser.server.rows)
+    expect(after.pending()).toEqual([])
+    expect(browser.stored()).toEqual([])
+  })
+
+  it('does not show twice what counts, when the server has it already', async () => {
+    const before = await openOffline()
+    browser.goOnline()
+    browser.server.isMute = true
+    void before.grow()
+    await pass(100)
+    expect(browser.server.count).toBe(1)
+    before.kill()
+    browser.server.isMute = false
+
+    const after = browser.openPage()
+    const seen = new Set<unknown>()
+    after.queryClient.getQueryCache().subscribe(() => seen.add(after.count()))
+    await after.offline.restored
+    after.show()
+    await pass(20_000)
+    expect(after.count()).toBe(1)
+    expect([...seen].filter((count) => count !== undefined)).toEqual([1])
+  })
+
+  it('keeps the order of a scope', async () => {
+    const before = await openOffline()
+    for (const title of ['a', 'b', 'c']) void before.rename('row-0', title)
+    await pass()
+    before.kill()
+    const after = browser.openPage()
+    await after.offline.restored
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.applied).toEqual(['m1', 'm2', 'm3'])
+    expect(browser.server.rows[0]?.title).toBe('c')
+    expect(after.codes()).toEqual([])
+  })
+
+  it('keeps several mutations with the same variables apart', async () => {
+    const before = await openOffline()
+    void before.grow()
+    void before.grow()
+    await pass()
+    before.kill()
+    const after = browser.openPage()
+    await after.offline.restored
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.applied).toEqual(['m1', 'm2'])
+    expect(browser.server.count).toBe(2)
+    expect(after.codes()).toEqual([])
+  })
+
+  it('sends under the old id also where the bridge was not started yet', async () => {
+    const before = await openOffline()
+    void before.rename('row-0', 'new')
+    await pass()
+    before.kill()
+    browser.goOnline()
+    const after = browser.openPage({ isStarted: false })
+    await after.offline.restored
+    await pass(1_000)
+    expect(browser.server.applied).toEqual(['m1'])
+  })
+
+  it('shows a guess that reads a query which comes later', async () => {
+    const before = await openOffline()
+    void before.rename('row-0', 'new')
+    await pass()
+    before.kill()
+    const after = browser.openPage({ readsRows: true })
+    await after.offline.restored
+    after.queryClient.setQueryData(ROWS, [{ id: 'row-0', title: 'old' }])
+    expect(after.titles()).toEqual(['new'])
+  })
+
+  it('drops from the store what was discarded, and what was refused', async () => {
+    const page = await openOffline()
+    void page.rename('row-0', 'new')
+    void page.rename('nobody', 'new')
+    await pass()
+    expect(browser.stored()).toEqual(['m1', 'm2'])
+    page.bridge.pendingMutations()[0]!.discard()
+    await pass()
+    expect(browser.stored()).toEqual(['m2'])
+    browser.goOnline()
+    await pass(1_000)
+    expect(page.bridge.pendingMutations()).toMatchObject([{ mutationId: 'm2', status: 'failed' }])
+    expect(browser.stored()).toEqual([])
+    expect(page.codes()).toEqual([])
+  })
+
+  it('survives several reloads offline', async () => {
+    let page = await openOffline()
+    for (const title of ['a', 'b', 'c']) {
+      void page.create(title)
+      await pass()
+      page.kill()
+      page = browser.openPage()
+      await page.offline.restored
+    }
+    expect(browser.stored()).toEqual(['m1', 'm2', 'm3'])
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.rows.map(({ title }) => title)).toEqual(['old', 'a', 'b', 'c'])
+    expect(browser.stored()).toEqual([])
+  })
+})
