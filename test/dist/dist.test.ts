@@ -49,6 +49,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['sseTransport'],
     packages: ['eventsource-parser'],
   },
+  'realtime-query-bridge/persist': {
+    file: 'persist',
+    names: ['dehydrateBase', 'persistMutations', 'serializeBase'],
+    packages: ['@tanstack/query-core'],
+  },
   'realtime-query-bridge/server': {
     file: 'server',
     names: ['RealtimeError', 'attachWebSocket', 'createRealtimeServer', 'memoryEventLog', 'tokenExpired'],
