@@ -27,6 +27,10 @@ export interface PresenceClient {
 
 export interface Seat {
   readonly client: PresenceClient
+  /** The client's, when it took the seat: the seat outlives the connection. */
+  readonly memberId: string
+  readonly user: string | undefined
+  readonly isLasting: boolean
   readonly topic: string
   /** What the client says of itself. Only watching: `undefined`. */
   state: unknown
@@ -98,7 +102,9 @@ export class Presence {
 
   /** Takes a seat and tells it who is there. `undefined`: the topic has as many members as it may. */
   enter(client: PresenceClient, topic: string, state: unknown): Seat | undefined {
-    const seat: Seat = { client, topic, state: undefined, isBehind: false, isHidden: false }
+    const { memberId, user, isLasting } = client
+    const whoIsIt = { client, memberId, user, isLasting }
+    const seat: Seat = { ...whoIsIt, topic, state: undefined, isBehind: false, isHidden: false }
     if (!this.say(seat, state)) return undefined
     const seats = this.#seats.get(topic)
     if (seats) seats.add(seat)
@@ -109,13 +115,13 @@ export class Presence {
 
   /** A new state, or none any more. `false`: the topic has as many members as it may. */
   say(seat: Seat, state: unknown): boolean {
-    const { topic, client } = seat
+    const { topic, memberId } = seat
     if (state === undefined) {
       seat.state = undefined
       this.#hide(seat)
       return true
     }
-    const isNew = !this.#state.has(topic, client.memberId)
+    const isNew = !this.#state.has(topic, memberId)
     if (isNew && this.#state.count(topic) >= this.#maxMembers) return false
     seat.state = state
     this.#show(seat)
@@ -130,7 +136,7 @@ export class Presence {
       t: 'presence-state',
       topic,
       members: this.#state.members(topic),
-      ...(seat.state === undefined ? undefined : { self: client.memberId }),
+      ...(seat.state === undefined ? undefined : { self: seat.memberId }),
     })
   }
 
@@ -139,7 +145,7 @@ export class Presence {
     const seats = this.#seats.get(seat.topic)
     if (seats?.delete(seat) && seats.size === 0) this.#seats.delete(seat.topic)
     const isHolder = this.#holders.get(keyOf(seat)) === seat
-    if (!isDrop || !isHolder || !seat.client.isLasting || this.#graceMs === 0) {
+    if (!isDrop || !isHolder || !seat.isLasting || this.#graceMs === 0) {
       this.#hide(seat)
       return
     }
@@ -174,8 +180,7 @@ export class Presence {
   }
 
   #show(seat: Seat): void {
-    const { topic, client, state } = seat
-    const { memberId: id, user } = client
+    const { topic, memberId: id, user, state } = seat
     const key = keyOf(seat)
     const before = this.#holders.get(key)
     if (before && before !== seat) this.#forget(before)
@@ -191,7 +196,7 @@ export class Presence {
     const key = keyOf(seat)
     if (this.#holders.get(key) !== seat) return
     this.#holders.delete(key)
-    this.#change({ topic: seat.topic, id: seat.client.memberId, member: undefined })
+    this.#change({ topic: seat.topic, id: seat.memberId, member: undefined })
   }
 
   #forget(seat: Seat): void {
@@ -236,7 +241,7 @@ export class Presence {
   }
 }
 
-const keyOf = ({ topic, client }: Seat) => key(topic, client.memberId)
+const keyOf = ({ topic, memberId }: Seat) => key(topic, memberId)
 
 /** No two pairs give the same key. */
 const key = (topic: string, id: string) => `${topic.length}:${topic}${id}`

@@ -1,37 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Clock } from '../../src/core/clock.ts'
 import { decodeServerMessage } from '../../src/core/protocol/codec.ts'
 import type { ServerMessage } from '../../src/core/protocol/messages.ts'
 import { createRealtimeServer, memoryEventLog, type ServerLimits } from '../../src/server/index.ts'
+import { manualClock } from './manual.ts'
 import { startServer, TestClient } from './support.ts'
-
-/** A clock that stands until it is moved. */
-function manualClock() {
-  let now = 0
-  const timers = new Set<{ at: number; callback: () => void }>()
-  const clock: Clock = {
-    now: () => now,
-    after(delayMs, callback) {
-      const timer = { at: now + delayMs, callback }
-      timers.add(timer)
-      return () => timers.delete(timer)
-    },
-  }
-  return {
-    clock,
-    advance(ms: number) {
-      const end = now + ms
-      const due = () => [...timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
-      for (let timer = due(); timer; timer = due()) {
-        timers.delete(timer)
-        now = timer.at
-        timer.callback()
-      }
-      now = end
-    },
-    pending: () => timers.size,
-  }
-}
 
 const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
 
