@@ -130,7 +130,10 @@ export function realtimeMutationOptions<
   }
   const { mutations } = bridge
   const own: MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> = {
-    retry: (failures, error) => failures < UNKNOWN_RETRIES && isUnknown(error),
+    // What the app has set for all its mutations holds.
+    ...(bridge.queryClient.getDefaultOptions().mutations?.retry === undefined && {
+      retry: (failures: number, error: TError) => failures < UNKNOWN_RETRIES && isUnknown(error),
+    }),
     ...rest,
     mutationFn: (variables, context) => mutations.run(spec, variables, context) as Promise<TData>,
     onMutate: async (variables, context) => {
@@ -159,9 +162,8 @@ export function isUnknownOutcome(error: unknown): boolean {
     response?: { status?: unknown } | null
   }
   const answered = typeof status === 'number' ? status : response?.status
-  // 408, 425 and 5xx: the answer comes from somebody who does not know either.
-  if (typeof answered === 'number' && answered > 0)
-    return answered >= 500 || answered === 408 || answered === 425
+  // 408, 425 and 5xx: the answer comes from somebody who does not know either. 0: there was none.
+  if (typeof answered === 'number') return answered >= 500 || [0, 408, 425].includes(answered)
   const isBroken = ['TypeError', 'AbortError', 'TimeoutError', 'NetworkError'].includes(String(name))
   return isBroken || ['ERR_NETWORK', 'ECONNABORTED', 'ECONNRESET', 'ETIMEDOUT'].includes(String(code))
 }

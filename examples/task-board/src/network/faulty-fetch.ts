@@ -6,7 +6,7 @@ export async function faultyFetch(url: string, init: RequestInit): Promise<Respo
   await delay(faults.get().latencyMs / 2, init.signal)
   if (isWrite && takeFault('failWrites')) {
     const message = 'The network panel made it fail.'
-    return Response.json({ error: { code: 'made-to-fail', message } }, { status: 500 })
+    return Response.json({ error: { code: 'made-to-fail', message } }, { status: 409 })
   }
   const response = await fetch(url, init)
   if (isWrite && takeFault('loseAnswers')) throw new TypeError('The answer was lost (by the network panel)')
