@@ -321,6 +321,21 @@ describe('a refusal', () => {
     expect(feed.do({ type: 'disconnected' }).stream.phase).toBe('down')
   })
 
+  it('is asked for again after a while, each time a longer one, when the server could not decide', () => {
+    let feed = asking()
+    const waits: number[] = []
+    for (let count = 1; count <= 6; count++) {
+      feed = feed.do({ type: 'refused', code: 'unavailable' })
+      expect(feed.stream).toMatchObject({ phase: 'refused', isFinal: false })
+      waits.push(feed.stream.dueAt! - feed.now)
+      feed = feed.timer()
+      expect([feed.stream.phase, feed.told.at(-1)]).toEqual(['asking', 'ask'])
+    }
+    expect(waits).toEqual([2_000, 4_000, 8_000, 16_000, 20_000, 20_000])
+    const later = feed.do({ type: 'refused', code: 'limit' })
+    expect(later.stream).toMatchObject({ phase: 'refused', dueAt: undefined })
+  })
+
   it('is asked for again when the app begins anew', () => {
     const feed = asking().do({ type: 'refused', code: 'forbidden' }).do({ type: 'restarted' })
     expect(feed.stream).toMatchObject({ phase: 'down', isFinal: false })

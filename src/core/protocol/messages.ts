@@ -165,5 +165,5 @@ export type ServerMessage =
       readonly retryAfterMs?: number | undefined
     }
 
-/** `forbidden` is final until the app asks again; `unavailable` may be asked again on the next connection. */
+/** `forbidden` is final until the app asks again; `unavailable` is asked again a while later. */
 export type RefusalCode = 'forbidden' | 'limit' | 'unavailable'

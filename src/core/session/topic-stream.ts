@@ -5,7 +5,7 @@
  *   down ──connected──▶ asking ──subscribed──▶ live ──hole──▶ gap ──filled, answered──▶ live
  *     ▲                   │ refused                            │ no answer
  *     └─ disconnected     ▼                                    └─ reset, then deliver what is held
- *        (from any)     refused
+ *        (from any)     refused ──unavailable, a while later──▶ asking
  *
  * An event is
  * - known, when its offset is not after the position: dropped;
@@ -25,9 +25,9 @@ export interface TopicStream {
   /** Everything up to here was delivered, or announced as lost. Only a reset moves it back. */
   readonly position: Position | undefined
   readonly held: readonly HeldEvent[]
-  /** Questions asked about the gap, without progress. */
+  /** Questions asked about the gap without progress, or answered with `unavailable` in a row. */
   readonly attempt: number
-  /** When the answer is overdue, in ms of the clock. Only while asking or in a gap. */
+  /** When the answer is overdue, or may be asked for again, in ms of the clock. */
   readonly dueAt: number | undefined
   /** Refused in a way that another connection does not change. */
   readonly isFinal: boolean
@@ -205,12 +205,16 @@ export function advance(
     ask()
   }
 
+  const begin = () => {
+    draft.phase = 'asking'
+    draft.dueAt = input.now + limits.connectTimeoutMs
+    outputs.push({ type: 'ask' })
+  }
+
   const isSubscribed = phase === 'asking' || phase === 'live' || phase === 'gap'
   switch (input.type) {
     case 'connected':
-      draft.phase = 'asking'
-      draft.dueAt = input.now + limits.connectTimeoutMs
-      outputs.push({ type: 'ask' })
+      begin()
       break
     case 'restarted':
       rest('down')
@@ -222,6 +226,12 @@ export function advance(
     case 'refused':
       rest('refused')
       draft.isFinal = input.code === 'forbidden'
+      if (input.code === 'unavailable') {
+        // The server is well enough to say so, and may stay: the next connection may be far away.
+        const attempt = phase === 'asking' ? stream.attempt : 0
+        draft.attempt = attempt + 1
+        draft.dueAt = input.now + Math.min(limits.retryMaxMs, limits.gapWaitMs * 2 ** attempt)
+      }
       break
     case 'events': {
       if (!isSubscribed) break
@@ -246,6 +256,7 @@ export function advance(
     case 'timer':
       if (stream.dueAt === undefined || stream.dueAt > input.now) break
       if (phase === 'gap') ask()
+      else if (phase === 'refused') begin()
       else giveUp()
   }
   return { stream: draft, outputs }
