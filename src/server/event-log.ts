@@ -53,9 +53,19 @@ export type LogListener = (entry: LogEntry) => void
 export interface EventLog {
   /** Resolves with the event's position once it can be read. Rejects when it is not certain to be kept. */
   append(topic: string, event: NewLogEvent): Promise<Position>
+  /**
+   * For a log that lives in the app's database: appends within a transaction of the app, whose commit makes the event
+   * visible. `tx` is what the app runs its own statements with.
+   */
+  appendIn?(tx: unknown, topic: string, event: NewLogEvent): Promise<void>
   read(topic: string, after: Position, limit: number): Promise<LogRead>
   /** A topic that has no event yet has a head as well: offset 0 of an epoch. */
   head(topic: string): Promise<Position>
+  /**
+   * The heads of several topics at once, or within a transaction of the app as it sees them, its own events included.
+   * A log that leaves it out is asked for one after the other, and knows no transactions.
+   */
+  position?(topics: readonly string[], tx?: unknown): Promise<Record<string, Position>>
   /**
    * For how long nothing has been appended to the topic, in ms, rounded down: a lower bound. It saves clients that
    * subscribe for the first time a second fetch. A log that leaves it out does not know.

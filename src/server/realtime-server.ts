@@ -4,6 +4,7 @@ import type { Position } from '../core/event.ts'
 import { Connection, type ConnectionRequest, type ServerSocket } from './connection.ts'
 import { Counts } from './counts.ts'
 import { guessUserId } from './credential.ts'
+import type { NewLogEvent } from './event-log.ts'
 import { FanOut } from './fan-out.ts'
 import { Gate } from './gate.ts'
 import { resolveLimits } from './limits.ts'
@@ -187,16 +188,20 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     }
   }
 
-  async function publish(topic: string, event: PublishedEvents<TMap>): Promise<Position> {
+  async function append<T>(
+    topic: string,
+    event: PublishedEvents<TMap>,
+    write: (logEvent: NewLogEvent) => Promise<T>,
+  ): Promise<T> {
     const { type }: { readonly type: string } = event
     if (draining) {
       throw usage(`The server is closed, so '${type}' was not published. Close it after the last publish.`)
     }
     const logEvent = toLogEvent(topic, event, { limits, table: options.events })
     try {
-      const position = await log.append(topic, logEvent)
+      const written = await write(logEvent)
       context.counters.published++
-      return position
+      return written
     } catch (cause) {
       throw new RealtimeError('log-failed', `'${type}' may not be published: the event log failed.`, {
         cause,
@@ -204,7 +209,17 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     }
   }
 
-  async function position(topics: readonly string[]): Promise<Record<string, Position>> {
+  const publish = (topic: string, event: PublishedEvents<TMap>): Promise<Position> =>
+    append(topic, event, (logEvent) => log.append(topic, logEvent))
+
+  async function publishIn(tx: unknown, topic: string, event: PublishedEvents<TMap>): Promise<void> {
+    requireTransactions(log.appendIn !== undefined)
+    await append(topic, event, async (logEvent) => log.appendIn?.(tx, topic, logEvent))
+  }
+
+  async function position(topics: readonly string[], tx?: unknown): Promise<Record<string, Position>> {
+    if (log.position) return log.position(topics, tx)
+    if (tx !== undefined) requireTransactions(false)
     return Object.fromEntries(
       await Promise.all(topics.map(async (topic) => [topic, await log.head(topic)] as const)),
     )
@@ -290,6 +305,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     limits,
     opened,
     publish,
+    publishIn,
     position,
     revoke(filter) {
       requireFilter(filter)
@@ -307,6 +323,13 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
 }
 
 const usage = (message: string) => new RealtimeError('usage', message)
+
+function requireTransactions(areThere: boolean): void {
+  if (areThere) return
+  throw usage(
+    'This event log knows no transactions of the app. Use postgresEventLog, or publish after the commit.',
+  )
+}
 
 /** JavaScript callers have no types to tell them. */
 function requireValid<TIdentity, TMap extends object>(options: RealtimeServerOptions<TIdentity, TMap>): void {

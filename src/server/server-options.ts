@@ -154,10 +154,16 @@ export interface RealtimeServer<TMap extends object = Record<string, unknown>> {
    */
   publish(topic: string, event: PublishedEvents<TMap>): Promise<Position>
   /**
-   * Where topics stand now, for a response that carries positions. Read it before the state: what happens between
-   * the two is then delivered as events, and not missed.
+   * Publishes within a transaction of the app: the event is there when the transaction commits, together with its
+   * rows, and never was when it does not. For a log that lives in the same database (`postgresEventLog`); `tx` is what
+   * the app runs its own statements with. Rejects as `publish` does.
    */
-  position(topics: readonly string[]): Promise<Record<string, Position>>
+  publishIn(tx: unknown, topic: string, event: PublishedEvents<TMap>): Promise<void>
+  /**
+   * Where topics stand now, for a response that carries positions. Read it before the state: what happens between
+   * the two is then delivered as events, and not missed. With `tx`, as that transaction sees them.
+   */
+  position(topics: readonly string[], tx?: unknown): Promise<Record<string, Position>>
   /**
    * Takes rights away at once, on every node: a topic from a user's connections, or (without `topic`) the connections
    * themselves (4403). Take the right away in `authorize` first, or the client may ask again.

@@ -21,6 +21,30 @@ describe('publish', () => {
     })
   })
 
+  it('publishes in a transaction of the app where the log can, and says so where it cannot', async () => {
+    const server = create()
+    await expect(server.publishIn({}, 't', { type: 'a' })).rejects.toMatchObject({ code: 'usage' })
+    await expect(server.position(['t'], {})).rejects.toMatchObject({ code: 'usage' })
+    expect(await server.position(['t'])).toEqual({ t: { epoch: 'e', offset: 0 } })
+
+    const tx = { id: 'of the app' }
+    const calls: unknown[] = []
+    const transactional = create({
+      log: {
+        ...memoryEventLog(),
+        appendIn: (...call) => Promise.resolve(void calls.push(call)),
+        position: (...call) => Promise.resolve({ asked: { epoch: 'e', offset: calls.push(call) } }),
+      },
+    })
+    await transactional.publishIn(tx, 't', { type: 'a', data: { id: 1 }, mutationId: 'm' })
+    expect(await transactional.position(['t'], tx)).toEqual({ asked: { epoch: 'e', offset: 2 } })
+    expect(calls).toEqual([
+      [tx, 't', { type: 'a', json: '{"id":1}', mutationId: 'm' }],
+      [['t'], tx],
+    ])
+    await expect(transactional.publishIn(tx, '', { type: 'a' })).rejects.toMatchObject({ code: 'usage' })
+  })
+
   it('serialises the data once, whoever listens and whoever comes later', async () => {
     const { server, url } = await startServer({ log: memoryEventLog({ epoch: 'e' }) })
     const audience = await Promise.all([TestClient.ready(url), TestClient.ready(url), TestClient.ready(url)])

@@ -69,8 +69,9 @@ export interface PostgresEventLog extends EventLog {
    */
   appendIn(tx: SqlClient, topic: string, event: NewLogEvent): Promise<void>
   /**
-   * Where topics stand, in one statement. Read it before the state. Within a REPEATABLE READ transaction (`tx`) it
-   * belongs to the transaction's snapshot exactly, before or after.
+   * Where topics stand. Read it before the state. Within a transaction (`tx`) its own events are among them: they take
+   * their places now, and their topics wait for the commit, so ask last. With REPEATABLE READ it belongs to the
+   * transaction's snapshot exactly, whenever it is read.
    */
   position(topics: readonly string[], tx?: SqlClient): Promise<Record<string, Position>>
   /**
@@ -254,9 +255,10 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
       await tail?.ready()
       return (await heads([topic], db)).get(topic) ?? noPosition()
     },
-    async position(topics, tx = db) {
+    async position(topics, tx) {
       if (topics.length === 0) return {}
-      const found = await heads([...new Set(topics)], tx)
+      if (tx) await query(tx, statements.number, [])
+      const found = await heads([...new Set(topics)], tx ?? db)
       return Object.fromEntries([...found])
     },
     async quietMs(topic) {

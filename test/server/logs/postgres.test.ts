@@ -118,6 +118,23 @@ describe.each([embeddedDatabase(), serverDatabase()])('postgresEventLog on $name
       expect(parsePositions(formatPositions(seen.positions))['t']).toEqual({ epoch, offset: 3 })
     })
 
+    it('states a position that has the events of the transaction itself', async () => {
+      const { log, transaction } = await start()
+      await append(log, 't', 2)
+      const stated = await transaction(async (tx) => {
+        await log.appendIn(tx, 't', numbered(3))
+        const { t } = await log.position(['t'], tx)
+        await log.appendIn(tx, 't', numbered(4))
+        return [t, (await log.position(['t'], tx))['t']]
+      })
+      const { epoch } = await log.head('t')
+      expect(stated).toEqual([
+        { epoch, offset: 3 },
+        { epoch, offset: 4 },
+      ])
+      expect(await readAll(log, 't')).toEqual([1, 2, 3, 4])
+    })
+
     it('commits synchronously, also where the app does not', async () => {
       const { log, transaction } = await start()
       const setting = await transaction(async (tx) => {

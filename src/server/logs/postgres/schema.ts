@@ -263,6 +263,9 @@ export function postgresStatements(schema: string) {
       from ${s}.append($1::text, $2::text, $3::text, $4::text, $5::boolean)`,
     appendIn: `select ${s}.append_in_transaction($1::text, $2::text, $3::text, $4::text, $5::boolean)`,
 
+    /** Gives the events of a transaction their places before its commit. */
+    number: `set constraints ${s}.number_events immediate`,
+
     /** The heads of topics, in one snapshot. */
     heads: `select named.topic, b.base || '.' || coalesce(t.generation, m.generation) as epoch,
         coalesce(t.head, 0)::float8 as head
