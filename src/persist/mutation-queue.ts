@@ -70,7 +70,15 @@ export class MutationQueue implements PersistedMutations {
     this.#bridge = bridge
     this.#identity = bridge.identity
     this.#clock = clock
-    this.#store = new MutationStore(persister, clock, this.#self)
+    this.#store = new MutationStore({
+      persister,
+      clock,
+      writer: this.#self,
+      onLost: (cause) => {
+        const message = 'What was stored of pending mutations is not readable. It was removed.'
+        bridge.mutations.report(new RealtimeError('given-up', message, { cause }))
+      },
+    })
     const look = () => {
       this.#hasNews = true
       void this.#step()
@@ -283,6 +291,7 @@ export class MutationQueue implements PersistedMutations {
   }
 
   #failed(cause: unknown): void {
+    this.#hasNews = true
     if (cause instanceof RealtimeError) return this.#bridge.mutations.report(cause)
     const message =
       'Pending mutations could not be stored, or read. They run; it is tried again with the next one.'

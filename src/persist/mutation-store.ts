@@ -24,23 +24,37 @@ export interface MutationPersister {
 /** How long a write may take to be there, in ms. */
 const WRITE_TIMEOUT_MS = 5_000
 
+export interface MutationStoreOptions {
+  readonly persister: MutationPersister
+  readonly clock: Clock
+  /** Tells the writes of one tab from those of another. */
+  readonly writer: string
+  /** What was stored can never be read. It was removed. */
+  readonly onLost: (cause: unknown) => void
+}
+
 export class MutationStore {
-  readonly #persister: MutationPersister
-  readonly #clock: Clock
-  readonly #writer: string
+  readonly #options: MutationStoreOptions
   #writes = 0
 
-  /** @param writer - tells the writes of one tab from those of another */
-  constructor(persister: MutationPersister, clock: Clock, writer: string) {
-    this.#persister = persister
-    this.#clock = clock
-    this.#writer = writer
+  constructor(options: MutationStoreOptions) {
+    this.#options = options
   }
 
   /** Everything that is stored, as it is. */
   async read(): Promise<readonly unknown[]> {
-    const { clientState } = (await this.#persister.restoreClient()) ?? {}
-    if (clientState === undefined) return []
+    const { persister, onLost } = this.#options
+    let client: PersistedMutationQueue | undefined
+    try {
+      client = await persister.restoreClient()
+    } catch (cause) {
+      // Text that is no JSON stays so. Anything else may go better the next time.
+      if (!(cause instanceof SyntaxError)) throw cause
+      await persister.removeClient()
+      onLost(cause)
+    }
+    if (client === undefined) return []
+    const { clientState } = client
     if (clientState.queries.length > 0) {
       throw new RealtimeError(
         'usage',
@@ -52,21 +66,22 @@ export class MutationStore {
 
   /** Replaces everything that is stored. Gives what can be read back. */
   async write(mutations: readonly StoredMutation[]): Promise<readonly unknown[]> {
+    const { persister, clock, writer } = this.#options
     if (mutations.length === 0) {
-      await this.#persister.removeClient()
+      await persister.removeClient()
       return []
     }
     // The one field that every persister keeps as it is: it names this write.
-    const buster = `${this.#writer}:${++this.#writes}`
+    const buster = `${writer}:${++this.#writes}`
     const clientState = { mutations: [...mutations], queries: [] }
-    await this.#persister.persistClient({ timestamp: this.#clock.now(), buster, clientState })
+    await persister.persistClient({ timestamp: clock.now(), buster, clientState })
     let waited = 0
     for (let delayMs = 1; ; delayMs *= 2) {
-      const back = await this.#persister.restoreClient()
+      const back = await persister.restoreClient()
       if (back?.buster === buster) return back.clientState.mutations
       if (waited >= WRITE_TIMEOUT_MS) break
       await new Promise<void>((resolve) => {
-        this.#clock.after(delayMs, resolve)
+        clock.after(delayMs, resolve)
       })
       waited += delayMs
     }
