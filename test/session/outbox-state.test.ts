@@ -8,13 +8,16 @@ import {
   type OutboxState,
 } from '../../src/core/session/outbox-state.ts'
 
-const LIMITS = { maxQueuedSends: 3 }
+const LIMITS = { maxQueuedSends: 3, maxUnansweredSends: 2 }
+
+type TimedInput = OutboxInput & { now?: number }
 
 const item = (id: string, more: Partial<OutboxItem> = {}): OutboxItem => ({
   id,
   isEphemeral: false,
   dueAt: 1_000,
   wasSent: false,
+  isOut: false,
   ...more,
 })
 const posted = (id: string, more?: Partial<OutboxItem>): OutboxInput => ({
@@ -22,15 +25,15 @@ const posted = (id: string, more?: Partial<OutboxItem>): OutboxInput => ({
   item: item(id, more),
 })
 const cursor = (id: string) => posted(id, { isEphemeral: true })
-const OPENED: OutboxInput = { type: 'opened', now: 0 }
+const OPENED: OutboxInput = { type: 'opened' }
 const CLOSED: OutboxInput = { type: 'closed' }
 const acked = (id: string): OutboxInput => ({ type: 'answered', id, fate: 'acked' })
 
 /** What is done, in short, for each input. */
-function run(...inputs: OutboxInput[]): string[] {
+function run(...inputs: TimedInput[]): string[] {
   let state: OutboxState = EMPTY_OUTBOX
   return inputs.map((input) => {
-    const { outbox, outputs } = post(state, input, LIMITS)
+    const { outbox, outputs } = post(state, { now: 0, ...input }, LIMITS)
     state = outbox
     return outputs
       .map((output) => `${output.type === 'send' ? 'send' : output.fate} ${output.item.id}`)
@@ -44,7 +47,13 @@ describe('an outbox', () => {
   })
 
   it('keeps what is sent while there is no connection, and sends it in order', () => {
-    expect(run(posted('a'), posted('b'), OPENED, posted('c'))).toEqual(['', '', 'send a, send b', 'send c'])
+    expect(run(posted('a'), posted('b'), OPENED, acked('a'), posted('c'))).toEqual([
+      '',
+      '',
+      'send a, send b',
+      'acked a',
+      'send c',
+    ])
   })
 
   it('sends again, in the old order, what the last connection has not answered', () => {
@@ -75,12 +84,12 @@ describe('an outbox', () => {
       '',
       '',
       'full d',
-      'send a, send b, send c',
+      'send a, send b',
     ])
   })
 
   it('gives up what waits too long, and says whether it was on its way', () => {
-    const timer = (now: number): OutboxInput => ({ type: 'timer', now })
+    const timer = (now: number): TimedInput => ({ type: 'timer', now })
     expect(run(posted('a'), posted('b', { dueAt: 2_000 }), timer(1_000), OPENED, timer(2_000))).toEqual([
       '',
       '',
@@ -119,6 +128,26 @@ describe('an outbox', () => {
     ])
   })
 
+  it('has only so many on their way: an answer makes room for the next', () => {
+    expect(
+      run(OPENED, posted('a'), posted('b'), posted('c'), cursor('d'), acked('b'), CLOSED, OPENED),
+    ).toEqual(['', 'send a', 'send b', '', 'dropped d', 'acked b, send c', '', 'send a, send c'])
+  })
+
+  it('waits for as long as the server says, and goes on in the old order', () => {
+    const busy: OutboxInput = { type: 'busy', id: 'a', retryAfterMs: 100 }
+    const at = (now: number): TimedInput => ({ type: 'timer', now })
+    expect(run(OPENED, posted('a'), busy, posted('b'), cursor('c'), at(99), at(100))).toEqual([
+      '',
+      'send a',
+      '',
+      '',
+      'dropped c',
+      '',
+      'send a, send b',
+    ])
+  })
+
   it('ends every send once, never sends after the end, and sends in order, whatever happens', () => {
     const input = fc.oneof(
       fc.record({ type: fc.constant('posted' as const), isEphemeral: fc.boolean(), ageMs: fc.nat(50) }),
@@ -144,14 +173,11 @@ describe('an outbox', () => {
                 ? made > 0
                   ? acked(String(one.nth % made))
                   : undefined
-                : one.type === 'timer'
-                  ? { type: 'timer', now: (now += one.waitMs) }
-                  : one.type === 'opened'
-                    ? { type: 'opened', now }
-                    : (one as OutboxInput)
+                : (one)
+          if (one.type === 'timer') now += one.waitMs
           if (!next) continue
           if (next.type === 'opened' && !state.isOpen) sent = []
-          const { outbox, outputs } = post(state, next, LIMITS)
+          const { outbox, outputs } = post(state, { ...next, now }, LIMITS)
           state = outbox
           for (const output of outputs) {
             const { id } = output.item
@@ -164,6 +190,9 @@ describe('an outbox', () => {
             }
           }
           expect(state.items.length).toBeLessThanOrEqual(LIMITS.maxQueuedSends)
+          const out = state.items.filter(({ isOut }) => isOut).length
+          expect(out).toBeLessThanOrEqual(LIMITS.maxUnansweredSends)
+          if (state.isOpen) expect(out, 'idle').toBe(Math.min(state.items.length, LIMITS.maxUnansweredSends))
         }
         expect(ends.size).toBe(made)
       }),

@@ -82,12 +82,31 @@ describe('send', () => {
   it('tells and reports a refusal', async () => {
     const rig = await new Rig().live()
     const ack = rig.session.send('move', 1)
-    rig.server.deliver({ t: 'error', id: 'id2', code: 'limit', message: 'Slowly.', retryAfterMs: 900 })
-    expect(await ack).toEqual({ fate: 'refused', code: 'limit', message: 'Slowly.', retryAfterMs: 900 })
+    rig.server.deliver({ t: 'error', id: 'id2', code: 'unavailable', message: 'Not now.', retryAfterMs: 900 })
+    expect(await ack).toEqual({
+      fate: 'refused',
+      code: 'unavailable',
+      message: 'Not now.',
+      retryAfterMs: 900,
+    })
     expect(rig.errors).toMatchObject([
       { code: 'send-failed', details: { id: 'id2', type: 'move', fate: 'refused' } },
     ])
     expect(rig.session.status.status).toBe('live')
+  })
+
+  it('goes out again, later, when the server has said that there are too many', async () => {
+    const rig = await new Rig().live()
+    const ack = rig.session.send('move', 1)
+    rig.server.deliver({ t: 'error', id: 'id2', code: 'limit', message: 'Slowly.', retryAfterMs: 900 })
+    expect(rig.session.status.queued).toBe(1)
+    vi.advanceTimersByTime(899)
+    expect(sends(rig)).toHaveLength(1)
+    vi.advanceTimersByTime(1)
+    expect(sends(rig).map(({ id }) => id)).toEqual(['id2', 'id2'])
+    rig.server.deliver({ t: 'ack', id: 'id2' })
+    expect(await ack).toEqual({ fate: 'acked' })
+    expect([rig.errors, rig.session.status.queued]).toEqual([[], 0])
   })
 
   it('is given up after its time, and is known to have gone out or not', async () => {

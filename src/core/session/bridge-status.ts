@@ -9,7 +9,7 @@ export interface BridgeStatus {
   readonly attempt: number
   /** When the next dial is made, in ms of the clock. Only while `waiting`. */
   readonly retryAt?: number | undefined
-  /** Sends that wait for a connection. */
+  /** Sends that wait to go out: for a connection, or for answers to others. */
   readonly queued: number
 }
 

@@ -47,6 +47,11 @@ export interface SessionLimits {
    */
   readonly maxQueuedSends: number
   /**
+   * Sends on their way at a time. The others wait for an answer to one of them.
+   * @default 8 // the server kit takes 16 at a time
+   */
+  readonly maxUnansweredSends: number
+  /**
    * How long a send may wait for a connection and for its answer, in ms.
    * @default 300_000
    */
@@ -63,5 +68,6 @@ export const SESSION_LIMITS: SessionLimits = {
   maxHeldEvents: 1_000,
   maxTopics: 128,
   maxQueuedSends: 100,
+  maxUnansweredSends: 8,
   maxSendAgeMs: 300_000,
 }

@@ -8,14 +8,16 @@
  *   full,    expired, stopped         unknown
  *   dropped
  *
- * Every send ends with one fate, once. Order is kept: what waits is sent oldest first, before anything newer.
+ * Every send ends with one fate, once. Order is kept: what waits is sent oldest first, before anything newer, and as
+ * many at a time as a server takes. (One that a rate limit puts off may be overtaken by those behind it that are on
+ * their way.)
  */
 
 /**
  * How a send ended:
  * - `acked`: the server has taken it;
  * - `refused`: the server will not take it;
- * - `dropped`: it is ephemeral, and there is no connection;
+ * - `dropped`: it is ephemeral, and there is no connection, or too much is on its way;
  * - `full`: as many as may wait are waiting;
  * - `expired`: it has waited too long, and was never on its way;
  * - `stopped`: the bridge was stopped, or another user has come, and it was never on its way;
@@ -32,6 +34,8 @@ export interface OutboxItem {
   readonly dueAt: number
   /** It was on its way over some connection. */
   readonly wasSent: boolean
+  /** It is on its way over this connection. */
+  readonly isOut: boolean
 }
 
 export interface OutboxState<TItem extends OutboxItem = OutboxItem> {
@@ -39,15 +43,19 @@ export interface OutboxState<TItem extends OutboxItem = OutboxItem> {
   readonly items: readonly TItem[]
   /** The connection takes messages. */
   readonly isOpen: boolean
+  /** The server takes no more before this time, in ms of the clock. */
+  readonly pausedUntil: number
 }
 
 export type OutboxInput<TItem extends OutboxItem = OutboxItem> =
   | { readonly type: 'posted'; readonly item: TItem }
-  | { readonly type: 'opened'; readonly now: number }
+  | { readonly type: 'opened' }
   | { readonly type: 'closed' }
   /** The server has answered. */
   | { readonly type: 'answered'; readonly id: string; readonly fate: 'acked' | 'refused' }
-  | { readonly type: 'timer'; readonly now: number }
+  /** The server has not taken it, and will later. */
+  | { readonly type: 'busy'; readonly id: string; readonly retryAfterMs: number }
+  | { readonly type: 'timer' }
   /** Nothing is kept for later. */
   | { readonly type: 'stopped' }
 
@@ -60,60 +68,89 @@ export interface OutboxStep<TItem extends OutboxItem = OutboxItem> {
   readonly outputs: readonly OutboxOutput<TItem>[]
 }
 
-export const EMPTY_OUTBOX: OutboxState<never> = { items: [], isOpen: false }
+export interface OutboxLimits {
+  /** Items without a fate. */
+  readonly maxQueuedSends: number
+  /** Items on their way at a time. */
+  readonly maxUnansweredSends: number
+}
+
+export const EMPTY_OUTBOX: OutboxState<never> = { items: [], isOpen: false, pausedUntil: 0 }
 
 export function post<TItem extends OutboxItem>(
-  { items, isOpen }: OutboxState<TItem>,
-  input: OutboxInput<TItem>,
-  limits: { readonly maxQueuedSends: number },
+  outbox: OutboxState<TItem>,
+  input: OutboxInput<TItem> & { readonly now: number },
+  limits: OutboxLimits,
 ): OutboxStep<TItem> {
+  let { items, isOpen, pausedUntil } = outbox
+  const { now } = input
   const outputs: OutboxOutput<TItem>[] = []
-  const sent = (item: TItem): TItem => {
-    outputs.push({ type: 'send', item })
-    return { ...item, wasSent: true }
-  }
-  /** Keeps the items that `fateOf` has no fate for. */
-  const settle = (fateOf: (item: TItem) => SendFate | undefined) =>
-    items.filter((item) => {
+
+  /** Lets go of the items that `fateOf` has a fate for. */
+  const settle = (fateOf: (item: TItem) => SendFate | undefined) => {
+    items = items.filter((item) => {
       const fate = fateOf(item)
       if (fate) outputs.push({ type: 'settle', item, fate })
       return !fate
     })
-  const tooOld =
-    (now: number) =>
-    ({ dueAt, wasSent }: TItem): SendFate | undefined =>
-      dueAt > now ? undefined : wasSent ? 'unknown' : 'expired'
-  const step = (next: readonly TItem[], isOpenNext = isOpen): OutboxStep<TItem> => ({
-    outbox: { items: next, isOpen: isOpenNext },
-    outputs,
-  })
+  }
+
+  const takeBack = (isBack: (item: TItem) => boolean) => {
+    items = items.map((item) => (isBack(item) ? { ...item, isOut: false } : item))
+  }
+
+  const settleTooOld = () => {
+    settle(({ dueAt, wasSent }) => (dueAt > now ? undefined : wasSent ? 'unknown' : 'expired'))
+  }
+
+  const isFull = () => items.filter(({ isOut }) => isOut).length >= limits.maxUnansweredSends
+
+  /** Sends the oldest that wait, as many as may be on their way. */
+  const fill = () => {
+    for (const item of items) {
+      if (!isOpen || now < pausedUntil || isFull()) return
+      if (item.isOut) continue
+      const sent = { ...item, isOut: true, wasSent: true }
+      items = items.map((one) => (one === item ? sent : one))
+      outputs.push({ type: 'send', item: sent })
+    }
+  }
 
   switch (input.type) {
     case 'posted': {
       const { item } = input
-      const fate =
-        item.isEphemeral && !isOpen ? 'dropped' : items.length >= limits.maxQueuedSends ? 'full' : undefined
-      if (fate === undefined) return step([...items, isOpen ? sent(item) : item])
-      outputs.push({ type: 'settle', item, fate })
-      return step(items)
+      const isLost = item.isEphemeral && (!isOpen || now < pausedUntil || isFull())
+      const fate = isLost ? 'dropped' : items.length >= limits.maxQueuedSends ? 'full' : undefined
+      if (fate) outputs.push({ type: 'settle', item, fate })
+      else items = [...items, item]
+      break
     }
     case 'opened':
-      if (isOpen) return step(items)
+      isOpen = true
       // After a sleep the timer may be behind the clock, and what is too old must not go out.
-      return step(settle(tooOld(input.now)).map(sent), true)
+      settleTooOld()
+      break
     case 'closed':
-      return step(
-        settle(({ isEphemeral }) => (isEphemeral ? 'unknown' : undefined)),
-        false,
-      )
+      isOpen = false
+      pausedUntil = 0
+      takeBack(() => true)
+      settle(({ isEphemeral }) => (isEphemeral ? 'unknown' : undefined))
+      break
     case 'answered':
-      return step(settle(({ id }) => (id === input.id ? input.fate : undefined)))
+      settle(({ id }) => (id === input.id ? input.fate : undefined))
+      break
+    case 'busy':
+      pausedUntil = now + input.retryAfterMs
+      takeBack(({ id }) => id === input.id)
+      break
     case 'timer':
-      return step(settle(tooOld(input.now)))
+      settleTooOld()
+      break
     case 'stopped':
-      return step(
-        settle(({ wasSent }) => (wasSent ? 'unknown' : 'stopped')),
-        false,
-      )
+      isOpen = false
+      pausedUntil = 0
+      settle(({ wasSent }) => (wasSent ? 'unknown' : 'stopped'))
   }
+  fill()
+  return { outbox: { items, isOpen, pausedUntil }, outputs }
 }

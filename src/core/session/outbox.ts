@@ -77,13 +77,13 @@ export class Outbox {
   constructor(options: OutboxOptions) {
     this.#options = options
     this.#alarm = new Alarm(options.clock, () => {
-      this.#put({ type: 'timer', now: options.clock.now() })
+      this.#put({ type: 'timer' })
     })
   }
 
-  /** How many wait for a connection. */
+  /** How many are not on their way. */
   get queued(): number {
-    return this.#state.isOpen ? 0 : this.#state.items.length
+    return this.#state.items.filter(({ isOut }) => !isOut).length
   }
 
   post(
@@ -96,7 +96,15 @@ export class Outbox {
     const message = { t: 'send', id, type, data: jsonCopy('send()', data), topic } as const
     return new Promise((resolve) => {
       const dueAt = clock.now() + Math.min(timeoutMs, MAX_TIMER_MS)
-      const item: PostedItem = { id, isEphemeral: ephemeral, dueAt, wasSent: false, message, resolve }
+      const item: PostedItem = {
+        id,
+        isEphemeral: ephemeral,
+        dueAt,
+        wasSent: false,
+        isOut: false,
+        message,
+        resolve,
+      }
       this.#put({ type: 'posted', item })
     })
   }
@@ -104,7 +112,7 @@ export class Outbox {
   /** The connection takes messages, or takes no more. */
   connection(isOpen: boolean): void {
     if (isOpen === this.#state.isOpen) return
-    this.#put(isOpen ? { type: 'opened', now: this.#options.clock.now() } : { type: 'closed' })
+    this.#put({ type: isOpen ? 'opened' : 'closed' })
   }
 
   /** Nothing is kept for later, and no promise stays open. */
@@ -113,16 +121,24 @@ export class Outbox {
   }
 
   answered(id: string, answer: Answer): void {
-    this.#put({ type: 'answered', id, fate: answer.t === 'ack' ? 'acked' : 'refused' }, answer)
+    if (answer.t === 'ack') return this.#put({ type: 'answered', id, fate: 'acked' }, answer)
+    const { code, retryAfterMs } = answer
+    const isEphemeral = this.#state.items.find((item) => item.id === id)?.isEphemeral
+    if (code === 'limit' && retryAfterMs !== undefined && !isEphemeral) {
+      this.#put({ type: 'busy', id, retryAfterMs })
+    } else this.#put({ type: 'answered', id, fate: 'refused' }, answer)
   }
 
   #put(input: OutboxInput<PostedItem>, answer?: Answer): void {
-    const { limits, send, onChange } = this.#options
+    const { clock, limits, send, onChange } = this.#options
     const { queued } = this
-    const { outbox, outputs } = post(this.#state, input, limits)
+    const now = clock.now()
+    const { outbox, outputs } = post(this.#state, { ...input, now }, limits)
     this.#state = outbox
-    const dues = this.#state.items.map(({ dueAt }) => dueAt)
-    this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
+    const { items, pausedUntil } = outbox
+    const dues = items.map(({ dueAt }) => dueAt)
+    if (pausedUntil > now) dues.push(pausedUntil)
+    this.#alarm.set(items.length ? Math.min(...dues) : undefined)
     for (const output of outputs) {
       if (output.type === 'send') send(output.item.message)
       else this.#settle(output.item, output.fate, answer)
