@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { WebSocket } from 'ws'
+import { SseClient } from '../server/sse-support.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+
+beforeAll(() => {
+  if (!existsSync(join(ROOT, 'dist/server.js')))
+    throw new Error('There is no build to test: run `npm run build` first.')
+})
+
+/** The example as a process of its own, on the built package. Gives where it listens. */
+async function startExample(name: string): Promise<string> {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples', name, 'server.ts')], {
+    cwd: ROOT,
+    env: { ...process.env, PORT: '0' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  for await (const line of createInterface(child.stdout)) {
+    return line.replace(/\/\/[^/:]+|\/\/\[.*\]/, '//localhost')
+  }
+  throw new Error(`examples/${name} has ended without an address.`)
+}
+
+const create = (url: string, user: string, { key, title }: { key: string; title: string }) =>
+  fetch(`${url}/tasks`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key, Authorization: `Bearer ${user}` },
+    body: JSON.stringify({ title }),
+  })
+
+describe.each(['express', 'fastify', 'hono-sse'])('examples/%s', (name) => {
+  it('serves tasks with their position, and tells of each write once', async () => {
+    const url = await startExample(name)
+    const stream = `${url}/realtime/events`
+    expect((await fetch(stream)).status).toBe(401)
+    const before = await fetch(`${url}/tasks`)
+    expect(await before.json()).toEqual([])
+    const position = before.headers.get('realtime-position')!
+    expect(position).toMatch(/^tasks=[^:]+:0$/)
+
+    const headers = { Authorization: 'Bearer ada' }
+    const watching = await SseClient.ready(stream, headers)
+    await watching.subscribe('tasks')
+    await watching.next('subscribed')
+
+    const answers = await Promise.all([1, 2, 3].map(() => create(url, 'ada', { key: 'k', title: 'one' })))
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201])
+    expect((await create(url, 'ada', { key: 'k', title: 'two' })).status).toBe(422)
+    expect((await create(url, 'bob', { key: 'k', title: 'two' })).status).toBe(201)
+    expect(await watching.wireEvents(2)).toMatchObject([
+      { type: 'task.created', data: { id: 1, title: 'one' }, mutationId: 'k' },
+      { type: 'task.created', data: { id: 2, title: 'two' } },
+    ])
+    await watching.settled()
+
+    // Whoever has fetched before hears what has happened since.
+    const query = new URLSearchParams({ topic: 'tasks', position })
+    const late = await SseClient.ready(`${stream}?${query}`, headers)
+    expect((await late.next('subscribed')).events).toHaveLength(2)
+    expect(await (await fetch(`${url}/tasks`)).json()).toHaveLength(2)
+  })
+})
+
+describe.each(['express', 'fastify'])('examples/%s', (name) => {
+  it('speaks rqb.v1 over WebSocket, too', async () => {
+    const url = await startExample(name)
+    const socket = new WebSocket(`${url.replace('http', 'ws')}/realtime`, 'rqb.v1')
+    onTestFinished(() => socket.terminate())
+    const frames: unknown[] = []
+    const isWelcome = new Promise<void>((settle) => {
+      socket.on('message', (data: Buffer) => {
+        frames.push(JSON.parse(data.toString()))
+        settle()
+      })
+    })
+    socket.on('open', () => socket.send('{"t":"hello","token":"ada"}'))
+    await isWelcome
+    expect(frames).toMatchObject([{ t: 'welcome' }])
+  })
+})
