@@ -484,7 +484,7 @@ export class CacheSync {
     if (!isCached && event.type !== 'removed') return
     if (event.type === 'added') {
       this.#added(query)
-      if (query.state.data !== undefined) this.#restored(query)
+      if (query.state.data !== undefined) this.#distrust(query)
     } else if (event.type === 'observerOptionsUpdated')
       this.#index.add(query) // It may have another hash function now.
     else if (event.type === 'removed') {
@@ -503,7 +503,11 @@ export class CacheSync {
         this.#based(query)
       } else if (isRevert(action)) this.#fetchReverted(query)
       else if (action.type === 'setState' && 'dataUpdatedAt' in action.state) {
-        if (!this.#writer.isWriting) this.#restored(query)
+        if (!this.#writer.isWriting) {
+          // A persister puts the age right of what it has answered a fetch with: the data stays.
+          if ('data' in action.state) this.#based(query)
+          this.#distrust(query)
+        }
       } else if (action.type === 'failed') {
         // It is asked again, and what comes then says for itself where it stands.
         const record = this.#journal.get(query)
@@ -531,8 +535,7 @@ export class CacheSync {
    * Data came from a persister, from hydration or from `initialData` while events were coming: how old it is in terms
    * of the stream is not known, and what came before it was not applied to it. It may be shown, and is fetched.
    */
-  #restored(query: Query): void {
-    this.#based(query)
+  #distrust(query: Query): void {
     // Not inside the dispatch: whoever restores it may not have finished.
     queueMicrotask(() => {
       if (this.#detach !== undefined) this.#invalidate(query, 'active')
