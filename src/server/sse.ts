@@ -66,7 +66,10 @@ interface OpenStream {
  * const events = sseHandler(realtime)
  * app.on(['GET', 'POST', 'OPTIONS'], '/realtime/events', (c) => events(c.req.raw))
  */
-export function sseHandler(server: RealtimeServer, options: SseHandlerOptions = {}): SseHandler {
+export function sseHandler(
+  server: Pick<RealtimeServer, 'limits' | 'opened'>,
+  options: SseHandlerOptions = {},
+): SseHandler {
   const { heartbeatMs = 15_000, retryMs = 2_000, remoteAddress = remoteAddressOf } = options
   if (!(heartbeatMs > 0)) throw new RealtimeError('usage', 'heartbeatMs must be a number above 0.')
   const isOriginAllowed = originCheck(options.allowedOrigins)

@@ -79,7 +79,7 @@ const DEFAULT_THRESHOLD_BYTES = 1_024
  * attachWebSocket(realtime, httpServer)
  */
 export function attachWebSocket(
-  server: RealtimeServer,
+  server: Pick<RealtimeServer, 'limits' | 'opened'>,
   httpServer: UpgradingServer,
   options: AttachWebSocketOptions = {},
 ): WebSocketAttachment {
