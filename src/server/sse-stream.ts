@@ -5,15 +5,14 @@
 import type { Clock } from '../core/clock.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import type { ServerSocket } from './connection.ts'
-import type { TrackedPositions } from './sse-positions.ts'
+import type { SharedFrame } from './shared-frame.ts'
+import { readFrame, type TrackedPositions } from './sse-positions.ts'
 
 export interface SseStreamOptions {
   /** Names the stream for the client's messages. */
   readonly id: string
   readonly retryMs: number
   readonly clock: Clock
-  /** Shared by the streams of a handler, since most frames go to many of them. */
-  readonly encode: (frame: string) => Uint8Array<ArrayBuffer>
   /** Called once, when nothing more is sent. */
   readonly onClosed: (code: number, reason: string) => void
 }
@@ -84,14 +83,12 @@ export class SseStream implements ServerSocket {
     return this.#state === 'open' ? -(this.#controller.desiredSize ?? 0) : 0
   }
 
-  send(frame: string): void {
-    if (this.#state !== 'open') return
-    const kind = kindOf(frame)
-    if (kind === 'welcome') this.#resolveBeginning({ isWelcome: true })
-    else if (kind === 'going-away') this.#goingAway(frame)
-    const id = this.positions?.follow(kind, frame)
-    if (id !== undefined) this.#write(`id: ${id}\n`)
-    this.#enqueue(this.#options.encode(frame))
+  send(text: string): void {
+    this.#send(text, (make) => make(text))
+  }
+
+  sendShared(frames: readonly SharedFrame[]): void {
+    for (const frame of frames) this.#send(frame.text, (make) => frame.as(make))
   }
 
   close(code: number, reason: string): void {
@@ -124,9 +121,19 @@ export class SseStream implements ServerSocket {
     this.#isFresh = false
   }
 
+  /** `as` makes something of the text, or knows it from another stream. */
+  #send(text: string, as: <T>(make: (text: string) => T) => T): void {
+    if (this.#state !== 'open') return
+    const kind = kindOf(text)
+    if (kind === 'welcome') this.#resolveBeginning({ isWelcome: true })
+    else if (kind === 'going-away') this.#goingAway(text)
+    if (this.positions && movesPosition(kind)) this.#write(`id: ${this.positions.follow(as(readFrame))}\n`)
+    this.#enqueue(as(encodeEvent))
+  }
+
   /** For a client that reconnects by itself: `retry` sets when. */
-  #goingAway(frame: string): void {
-    const { retryAfterMs } = JSON.parse(frame) as { retryAfterMs: number }
+  #goingAway(text: string): void {
+    const { retryAfterMs } = JSON.parse(text) as { retryAfterMs: number }
     this.#retryAfterMs = retryAfterMs
     this.#write(`retry: ${retryAfterMs}\n\n`)
   }
@@ -172,16 +179,8 @@ function kindOf(frame: string): string | undefined {
   return /^\{"t":"([a-z-]+)"/.exec(frame)?.[1]
 }
 
-/** Encodes frames as events. The last one is kept: a publish brings the same frame to every stream. */
-export function frameEncoder(): (frame: string) => Uint8Array<ArrayBuffer> {
-  let last = ''
-  let bytes: Uint8Array<ArrayBuffer> = new Uint8Array()
-  return (frame) => {
-    if (frame !== last) {
-      last = frame
-      // JSON may hold line breaks as white space; to a reader of events they are several lines of data.
-      bytes = encoder.encode(`data: ${frame.replace(/\r\n?|\n/g, '\ndata: ')}\n\n`)
-    }
-    return bytes
-  }
-}
+const movesPosition = (kind: string | undefined) =>
+  kind === 'events' || kind === 'subscribed' || kind === 'refused' || kind === 'revoked'
+
+/** JSON may hold line breaks as white space; to a reader of events they are several lines of data. */
+const encodeEvent = (frame: string) => encoder.encode(`data: ${frame.replace(/\r\n?|\n/g, '\ndata: ')}\n\n`)

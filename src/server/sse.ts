@@ -11,8 +11,8 @@ import type { ConnectionRequest } from './connection.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer, ServerConnection } from './realtime-server.ts'
 import { remoteAddressOf } from './remote-address.ts'
-import { frameReader, TrackedPositions } from './sse-positions.ts'
-import { frameEncoder, SseStream, type SseBeginning } from './sse-stream.ts'
+import { TrackedPositions } from './sse-positions.ts'
+import { SseStream, type SseBeginning } from './sse-stream.ts'
 
 export interface SseHandlerOptions {
   /**
@@ -74,8 +74,6 @@ export function sseHandler(
   if (!(heartbeatMs > 0)) throw new RealtimeError('usage', 'heartbeatMs must be a number above 0.')
   const isOriginAllowed = originCheck(options.allowedOrigins)
   const streams = new Map<string, OpenStream>()
-  const encode = frameEncoder()
-  const read = frameReader()
   let stopBeating: (() => void) | undefined
 
   function beatLater(): void {
@@ -109,7 +107,6 @@ export function sseHandler(
       id,
       retryMs,
       clock: systemClock,
-      encode,
       onClosed(code, reason) {
         streams.delete(id)
         if (streams.size === 0) {
@@ -152,7 +149,7 @@ export function sseHandler(
     const query = new URL(request.url).searchParams
     const names = [...new Set(query.getAll('topic'))].filter((topic) => topic !== '')
     if (names.length === 0) return
-    stream.positions = new TrackedPositions(read)
+    stream.positions = new TrackedPositions()
     const seen = parsePositions(request.headers.get('last-event-id') ?? '')
     const given = parsePositions(query.getAll('position').join(','))
     const topics = names.map((topic) => ({ topic, position: seen[topic] ?? given[topic] }))
@@ -169,9 +166,14 @@ export function sseHandler(
       credential === credentialOf(request) ||
       (await connection.isOwnedBy(tokenOf(request), connectionRequest(request)))
     if (!isOwner) return text(403, 'The stream belongs to somebody else: open another one.')
-    const body = await bodyOf(request, server.limits.maxPayloadBytes)
-    if (body === undefined)
-      return text(413, `At most ${server.limits.maxPayloadBytes} bytes (limits.maxPayloadBytes).`)
+    const { maxPayloadBytes } = server.limits
+    let body: string | undefined
+    try {
+      body = await bodyOf(request, maxPayloadBytes)
+    } catch {
+      return text(400, 'The message did not come whole.')
+    }
+    if (body === undefined) return text(413, `At most ${maxPayloadBytes} bytes (limits.maxPayloadBytes).`)
     for (const line of body.split('\n')) if (line.trim() !== '') connection.message(line)
     return new Response(null, { status: 204 })
   }
