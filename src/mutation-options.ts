@@ -31,7 +31,9 @@ export interface OptimisticContext {
 export type DataOf<TQueryKey> = TQueryKey extends DataTag<unknown, infer TData, unknown> ? TData : unknown
 
 /** What TanStack's callbacks get from `onMutate`, with the id added. */
-export type WithMutationId<TOnMutateResult> = TOnMutateResult & { readonly mutationId: string }
+export type WithMutationId<TOnMutateResult> = (TOnMutateResult extends object ? TOnMutateResult : unknown) & {
+  readonly mutationId: string
+}
 
 export interface RealtimeMutationOptions<
   TData = unknown,
@@ -43,7 +45,7 @@ export interface RealtimeMutationOptions<
   'mutationFn' | 'onMutate'
 > {
   /** Sends the mutation. Reject when the server refuses it. */
-  mutationFn(variables: TVariables, context: RealtimeMutationContext): Promise<TData>
+  mutationFn: (variables: TVariables, context: RealtimeMutationContext) => Promise<TData>
   /**
    * What to show until the server has told: effects, or `events.predict(type, data)`. Pure. It runs again whenever what
    * it has read changes, so it always stands on what is confirmed.
@@ -141,6 +143,8 @@ export function realtimeMutationOptions<
       const result = await onMutate?.(variables, context)
       return { ...(result ?? {}), mutationId } as WithMutationId<TOnMutateResult>
     },
+    // TanStack's own signature.
+    // eslint-disable-next-line @typescript-eslint/max-params
     onError: (error, variables, result, context) => {
       mutations.failed(spec, { error, variables, context })
       return rest.onError?.(error, variables, result, context)
@@ -169,7 +173,7 @@ export function isUnknownOutcome(error: unknown): boolean {
 }
 
 function effectsOf(effects: MutationEffects | void): readonly Effect[] {
-  return [effects ?? []]
-    .flat()
-    .flatMap((item) => (item.kind === 'predicted' ? item.effects : [item])) as Effect[]
+  const items: readonly (Effect | PredictedEvent)[] =
+    effects === undefined ? [] : 'kind' in effects ? [effects] : effects
+  return items.flatMap((item) => (item.kind === 'predicted' ? item.effects : [item]))
 }
