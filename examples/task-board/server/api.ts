@@ -1,4 +1,4 @@
-/** The REST API. After the commit of a write, two lines publish what it changed. */
+/** The REST API. Every write says in two lines what others are told of it. */
 import { Hono, type Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { POSITION_HEADER, positionHeader, type RealtimeServer } from 'realtime-query-bridge/server'
@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { NewComment, NewTask, TaskFilters, TaskMove, TaskPatch, type TaskChange } from '../shared/model.ts'
 import { listActivity } from './activity.ts'
 import { getBoard, listBoards, listUsers, requireMember } from './boards.ts'
-import type { Database } from './database.ts'
+import type { Storage } from './storage.ts'
 import { readDemoToken, signDemoToken } from './demo-session.ts'
 import { ApiError, notFound } from './errors.ts'
 import {
@@ -24,7 +24,7 @@ import {
 import { WriteQueue } from './writes.ts'
 
 export interface ApiOptions {
-  readonly db: Database
+  readonly storage: Storage
   readonly sessionSecret: string
   readonly realtime: RealtimeServer
 }
@@ -36,8 +36,9 @@ const ActivityQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(25),
 })
 
-export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
-  const writes = new WriteQueue(db)
+export function createApi({ storage, sessionSecret, realtime }: ApiOptions) {
+  const { db } = storage
+  const writes = new WriteQueue(storage, realtime)
   const api = new Hono<Env>()
 
   api.onError((error, c) => {
@@ -151,13 +152,15 @@ export function createApi({ db, sessionSecret, realtime }: ApiOptions) {
         request: `${c.req.method} ${c.req.path} ${JSON.stringify(body)}`,
       },
       async (to) => ({ status: c.req.method === 'POST' ? 201 : 200, body: await change(to, input) }),
-      async ({ body: data }) => {
-        const board = await getBoard(db, (data as TaskChange).task.boardId)
-        await realtime.publish(`board:${board.id}`, { type, data, mutationId })
-        await realtime.publish('boards', { type: 'board.updated', data: board, mutationId })
+      async (sql, { body: data }) => {
+        const board = await getBoard(sql, (data as TaskChange).task.boardId)
+        return [
+          { topic: `board:${board.id}`, type, data },
+          { topic: 'boards', type: 'board.updated', data: board },
+        ]
       },
     )
-    await statePosition(c, `board:${(outcome.body as TaskChange).task.boardId}`)
+    if (outcome.position !== undefined) c.header(POSITION_HEADER, outcome.position)
     if (outcome.isRepeat) c.header('Idempotency-Replayed', 'true')
     return c.json(outcome.body as TaskChange, outcome.status)
   }

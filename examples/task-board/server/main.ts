@@ -6,9 +6,9 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import { Hono } from 'hono'
 import { attachWebSocket } from 'realtime-query-bridge/server'
 import { createApi } from './api.ts'
-import { lockDataFolder } from './data-lock.ts'
-import { openDatabase, readSetting } from './database.ts'
+import { readSetting } from './database.ts'
 import { createRealtime } from './realtime.ts'
+import { openStorage } from './storage.ts'
 import { devRoutes, tellSupervisor } from './supervised.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -16,11 +16,10 @@ const port = Number(process.env['PORT'] ?? 4400)
 const host = process.env['HOST'] ?? 'localhost'
 const dataFolder = process.env['TASK_BOARD_DATA'] ?? join(root, '.data')
 
-const unlock = await lockDataFolder(dataFolder, 5_000)
-const db = await openDatabase(join(dataFolder, 'postgres'))
-const sessionSecret = await readSetting(db, 'session-secret')
-const realtime = createRealtime(db, sessionSecret)
-const { api, drain } = createApi({ db, sessionSecret, realtime })
+const storage = await openStorage(process.env['REALTIME_LOG'] ?? 'memory', dataFolder)
+const sessionSecret = await readSetting(storage.db, 'session-secret')
+const realtime = createRealtime(storage.db, storage.log, sessionSecret)
+const { api, drain } = createApi({ storage, sessionSecret, realtime })
 
 const app = new Hono()
 app.route('/api/dev', devRoutes())
@@ -45,8 +44,7 @@ async function stop() {
   await realtime.close()
   setTimeout(() => http.closeAllConnections(), 500).unref()
   await closed
-  await db.close()
-  unlock()
+  await storage.close()
   process.exit(0)
 }
 process.on('SIGTERM', () => void stop())

@@ -1,10 +1,13 @@
 /**
  * Every write goes through here, one after the other: run in a transaction, commit, tell, answer. So events leave
- * in the order of their commits, and never for something that was rolled back.
+ * in the order of their commits, and never for something that was rolled back. Where the log lives in the database,
+ * the event commits with its row: no crash comes between the two.
  */
 import { createHash } from 'node:crypto'
-import type { Database } from './database.ts'
+import { formatPositions, type RealtimeServer } from 'realtime-query-bridge/server'
+import type { Database, Sql } from './database.ts'
 import { ApiError } from './errors.ts'
+import type { Storage } from './storage.ts'
 import type { Write } from './tasks.ts'
 
 export interface WriteRequest {
@@ -21,29 +24,48 @@ export interface Answer {
 }
 
 export interface Outcome extends Answer {
+  /** Where the topic of the write stood when its answer was true, as a `Realtime-Position`. */
+  readonly position: string | undefined
   /** The answer of an earlier request with the same key; nothing was written now. */
   readonly isRepeat: boolean
 }
 
+/** What a write tells the others. */
+export interface BoardEvent {
+  readonly topic: string
+  readonly type: string
+  readonly data: unknown
+}
+
+/** Another process on the same database waits, too. */
+const WRITE_LOCK = 4401
+
 export class WriteQueue {
   readonly #db: Database
+  readonly #realtime: RealtimeServer
+  /** Whether an event commits with its row. Otherwise it is published after the commit. */
+  readonly #hasOutbox: boolean
   /** The end of the queue; never rejects. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(db: Database) {
+  constructor({ db, log }: Storage, realtime: RealtimeServer) {
     this.#db = db
+    this.#realtime = realtime
+    this.#hasOutbox = log.appendIn !== undefined
   }
 
-  /** Runs `write` in a transaction when its turn comes, and `committed` between its commit and the next write. */
+  /** Runs `write` in a transaction when its turn comes, and publishes what `eventsOf` says of it. */
   run(
     request: WriteRequest,
     write: (write: Write) => Promise<Answer>,
-    committed: (answer: Answer) => Promise<void>,
+    eventsOf: (sql: Sql, answer: Answer) => Promise<BoardEvent[]>,
   ): Promise<Outcome> {
     const turn = this.#last.then(async () => {
+      let events: BoardEvent[] = []
       const outcome = await this.#db.transaction(async (sql): Promise<Outcome> => {
+        await sql.query('select pg_advisory_xact_lock($1::int8)', [WRITE_LOCK])
         const earlier = await findAnswer(sql, request)
-        if (earlier !== undefined) return { ...earlier, isRepeat: true }
+        if (earlier !== undefined) return { ...earlier, position: undefined, isRepeat: true }
         const at = new Date()
         const answer = await write({ sql, actorId: request.userId, at })
         if (request.idempotencyKey !== undefined) {
@@ -56,13 +78,30 @@ export class WriteQueue {
             at,
           ])
         }
-        return { ...answer, isRepeat: false }
+        events = await eventsOf(sql, answer)
+        const position = this.#hasOutbox ? await this.#publish(request, events, sql) : undefined
+        return { ...answer, position, isRepeat: false }
       })
-      if (!outcome.isRepeat) await committed(outcome)
-      return outcome
+      if (outcome.isRepeat || this.#hasOutbox) return outcome
+      return { ...outcome, position: await this.#publish(request, events) }
     })
     this.#last = turn.catch(() => undefined)
     return turn
+  }
+
+  /** In a transaction, or after it. Gives the position of the answer: nothing else was written since its state. */
+  async #publish(
+    { idempotencyKey: mutationId }: WriteRequest,
+    events: BoardEvent[],
+    sql?: Sql,
+  ): Promise<string> {
+    for (const { topic, type, data } of events) {
+      const event = { type, data, mutationId }
+      if (sql) await this.#realtime.publishIn(sql, topic, event)
+      else await this.#realtime.publish(topic, event)
+    }
+    const topics = events.slice(0, 1).map(({ topic }) => topic)
+    return formatPositions(await this.#realtime.position(topics, sql))
   }
 
   /** Resolves when every write that was asked for so far has ended. */

@@ -1,0 +1,72 @@
+/**
+ * Where the rows and the events are kept, by one variable:
+ *
+ *   REALTIME_LOG=memory        rows in PGlite, events in this process: gone when it ends (the default)
+ *   REALTIME_LOG=pglite        both in PGlite: a row and its event commit together
+ *   REALTIME_LOG=postgres://…  both in PostgreSQL, for any number of servers
+ *   REALTIME_LOG=redis://…     rows in PGlite, events in Redis
+ */
+import { join } from 'node:path'
+import { memoryEventLog, type EventLog } from 'realtime-query-bridge/server'
+import { postgresEventLog } from 'realtime-query-bridge/server/postgres'
+import { lockDataFolder } from './data-lock.ts'
+import { openEmbedded, openPostgres, type Database } from './database.ts'
+
+export interface Storage {
+  readonly db: Database
+  readonly log: EventLog
+  close(): Promise<void>
+}
+
+export async function openStorage(kind: string, dataFolder: string): Promise<Storage> {
+  if (/^postgres(ql)?:\/\//.test(kind)) return withLogInside(await openPostgres(kind))
+  if (!/^(memory|pglite|rediss?:\/\/.+)$/.test(kind)) {
+    throw new Error('REALTIME_LOG is memory, pglite, postgres://… or redis://….')
+  }
+  const unlock = await lockDataFolder(dataFolder, 5_000)
+  const db = await openEmbedded(join(dataFolder, 'postgres'))
+  const storage = kind === 'pglite' ? await withLogInside(db) : await withLog(db, kind)
+  return {
+    ...storage,
+    async close() {
+      await storage.close()
+      unlock()
+    },
+  }
+}
+
+async function withLogInside(db: Database): Promise<Storage> {
+  const log = postgresEventLog({ db: db.driver })
+  await log.migrate()
+  return {
+    db,
+    log,
+    async close() {
+      await log.close()
+      await db.close()
+    },
+  }
+}
+
+async function withLog(db: Database, kind: string): Promise<Storage> {
+  const { log, disconnect } = kind === 'memory' ? inMemory() : await inRedis(kind)
+  return {
+    db,
+    log,
+    async close() {
+      await log.close()
+      disconnect()
+      await db.close()
+    },
+  }
+}
+
+const inMemory = () => ({ log: memoryEventLog(), disconnect: () => undefined })
+
+async function inRedis(url: string) {
+  const { Redis } = await import('ioredis')
+  const { redisEventLog } = await import('realtime-query-bridge/server/redis')
+  const client = new Redis(url)
+  client.on('error', (error: Error) => console.error('Redis:', error.message))
+  return { log: redisEventLog({ client, prefix: 'task-board' }), disconnect: () => client.disconnect() }
+}
