@@ -30,6 +30,7 @@ export class FaultProxy {
   /** Bytes that were handed on to clients. */
   bytesDown = 0
   #isDown = false
+  #isSilent = false
   readonly #server: Server
   readonly #links = new Set<Link>()
   #plan: CutPlan | undefined
@@ -73,8 +74,15 @@ export class FaultProxy {
     this.cut()
   }
 
+  /** Swallows everything, and tells nobody: what is open stalls, and what comes is accepted and not served. */
+  blackhole(): void {
+    this.#isSilent = true
+    this.stall()
+  }
+
   up(): void {
-    this.#isDown = false
+    this.#isDown = this.#isSilent = false
+    this.resume()
   }
 
   /** Ends the connection that is there, or the next one, when so many bytes more have gone to the client. */
@@ -118,6 +126,10 @@ export class FaultProxy {
     const link: Link = { near, far }
     this.#links.add(link)
     this.opened++
+    if (this.#isSilent) {
+      near.pause()
+      far.pause()
+    }
     this.#forward(link, near, (chunk) => far.write(chunk))
     this.#forward(link, far, (chunk) => {
       this.#down(link, chunk)
