@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Position } from '../../src/core/event.ts'
@@ -117,6 +118,16 @@ describe('formatted positions', () => {
     expect(
       formatPositions({ 'board:1': { epoch: 'f3a1', offset: 42 }, 'user:ada': { epoch: '9c02', offset: 7 } }),
     ).toBe('board%3A1=f3a1:42, user%3Aada=9c02:7')
+  })
+
+  it('are what PROTOCOL.md shows', () => {
+    const protocol = readFileSync(new URL('../../PROTOCOL.md', import.meta.url), 'utf8')
+    const [, example] = /### Formatted positions[^]*?```\n(.+)\n```/.exec(protocol)!
+    expect(formatPositions(parsePositions(example!))).toBe(example)
+    expect({ ...parsePositions(example!) }).toEqual({
+      'board:1': { epoch: 'f3a1', offset: 42 },
+      'user:ada': { epoch: '9c02', offset: 7 },
+    })
   })
 
   it('leave out a topic that has no encoding, and what is no position', () => {
