@@ -73,6 +73,7 @@ export class NodeChannel {
   readonly #report: (error: RealtimeError) => void
   readonly #stop: (() => void) | undefined
   #isClosed = false
+  #isFailing = false
 
   constructor(options: {
     node: string
@@ -102,15 +103,19 @@ export class NodeChannel {
   say(body: Body): void {
     if (!this.#bus || this.#isClosed) return
     const failed = (cause: unknown) => {
-      this.#report(
-        new RealtimeError('bus-failed', 'Other nodes may not have heard this one: the bus failed.', {
-          cause,
-        }),
-      )
+      if (this.#isFailing) return
+      this.#isFailing = true
+      const message =
+        'Other nodes may not hear this one: the bus failed. It is told once until it works again.'
+      this.#report(new RealtimeError('bus-failed', message, { cause }))
+    }
+    const succeeded = () => {
+      this.#isFailing = false
     }
     try {
       const sent = this.#bus.publish(JSON.stringify({ ...body, node: this.node }))
-      if (sent) sent.then(undefined, failed)
+      if (sent) sent.then(succeeded, failed)
+      else succeeded()
     } catch (cause) {
       failed(cause)
     }

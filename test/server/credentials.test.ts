@@ -109,10 +109,10 @@ describe('a credential on an open connection', () => {
   it('is the newest one, in whatever order the answers come', async () => {
     const answers = new Map<string, () => void>()
     const { connect } = startManual({
-      authenticate: ({ token = '', previous }) =>
-        previous
-          ? new Promise((resolve) => answers.set(token, () => resolve({ user: 'ada', token })))
-          : { user: 'ada', token },
+      authenticate: ({ token = '', previous }) => {
+        const identity = { user: 'ada', token }
+        return previous ? new Promise((resolve) => answers.set(token, () => resolve(identity))) : identity
+      },
       authorize: ({ identity, topic }) => 'token' in identity && identity.token === topic,
     })
     const ada = await connect('first')

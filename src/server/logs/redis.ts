@@ -6,6 +6,8 @@ import { RedisLink, type RedisClient } from './redis/link.ts'
 import { RedisShard, type Appended } from './redis/shard.ts'
 
 export type { RedisClient } from './redis/link.ts'
+export { redisBus } from '../redis-bus.ts'
+export type { RedisBus, RedisBusOptions } from '../redis-bus.ts'
 
 export interface RedisEventLogOptions {
   /**
