@@ -117,6 +117,21 @@ describe('over rqb.v1', () => {
     expect(token).toHaveBeenCalledTimes(1)
   })
 
+  it('renews its token in place when it is about to end', async () => {
+    const server = await startBareServer()
+    const tokens = ['first', 'second']
+    const client = new SessionClient(sseTransport({ url: server.url, token: () => tokens.shift() })).start('a')
+    const peer = await server.accept()
+    expect(peer.request.headers.authorization).toBe('Bearer first')
+    peer.tell({ t: 'welcome', connectionId: '1' })
+    await peer.hear()
+    peer.tell({ t: 'subscribed', topic: 'a', outcome: 'fresh', position: { epoch: 'e', offset: 0 } })
+    await client.untilStatus('live')
+    peer.tell({ t: 'token-expires', inMs: 30_000 })
+    expect(await peer.hear()).toEqual({ t: 'auth', token: 'second' })
+    expect(server.acceptedCount).toBe(1)
+  })
+
   it('ends for good where it is not let in', async () => {
     const { url } = await startSseServer({ authenticate: () => null })
     const client = new SessionClient(sseTransport({ url })).start('a')
