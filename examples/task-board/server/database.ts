@@ -91,6 +91,9 @@ export async function openPostgres(connectionString: string): Promise<Database> 
         }),
       }
       let broken: Error | undefined
+      // A connection that breaks between two statements would end the process.
+      const onError = (error: Error) => (broken = error)
+      client.on('error', onError)
       try {
         await client.query('begin')
         const result = await run(sql)
@@ -100,6 +103,7 @@ export async function openPostgres(connectionString: string): Promise<Database> 
         await client.query('rollback').catch((cause: Error) => (broken = cause))
         throw error
       } finally {
+        client.off('error', onError)
         client.release(broken)
       }
     },

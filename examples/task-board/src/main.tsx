@@ -7,16 +7,19 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app.tsx'
 import { demoSession } from './demo-session.ts'
+import { restore } from './offline.ts'
 import { queryClient } from './query-client.ts'
 import { bridge } from './realtime.ts'
 import { SignIn } from './shell/sign-in.tsx'
 import { signInFromAddress } from './sign-in-from-address.ts'
 
 await signInFromAddress()
+const session = demoSession.get()
+if (session !== null) await restore(session.user.id)
 
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
-    {demoSession.get() === null ? (
+    {session === null ? (
       <QueryClientProvider client={queryClient}>
         <SignIn />
       </QueryClientProvider>

@@ -1,10 +1,10 @@
-import { useRealtimeMutation, usePendingMutations } from 'realtime-query-bridge/react'
+import { useMutation } from '@tanstack/react-query'
+import { usePendingMutations } from 'realtime-query-bridge/react'
 import { useMemo } from 'react'
-import type { Status, Task, TaskMove, TaskPatch } from '../shared/model.ts'
+import type { Status, Task, TaskChange, TaskMove, TaskPatch } from '../shared/model.ts'
 import { rankBetween } from '../shared/rank.ts'
 import { keys } from './query-keys.ts'
-import { events } from './realtime.ts'
-import { eventOf, optimisticEffects, sendTaskWrite, type TaskWrite } from './task-writes.ts'
+import type { TaskWrite } from './task-writes.ts'
 import { showToast } from './ui/toasts.tsx'
 
 /** The tasks of a board that a write is under way for. */
@@ -18,20 +18,11 @@ export function usePendingTaskIds(boardId: string): ReadonlySet<string> {
 
 /** Everything that can be done to the tasks of a board. */
 export function useTaskWrites(boardId: string) {
-  const { mutate } = useRealtimeMutation({
-    mutationKey: keys.writes(boardId),
+  // Everything else about it is in `task-mutation.ts`, where a reload finds it as well.
+  const { mutate } = useMutation<TaskChange, Error, TaskWrite>({
+    mutationKey: keys.writesOf(boardId),
     // One after the other: a task is there before it is moved, and two moves keep their order.
     scope: { id: boardId },
-    mutationFn: sendTaskWrite,
-    optimistic: (write: TaskWrite) => optimisticEffects(write),
-    confirm: (change, write) => events.predict(eventOf(write), change),
-    onError: (error, write) => {
-      showToast({
-        tone: 'error',
-        text: `${failureText(write)} ${error.message}`,
-        action: { label: 'Try again', run: () => mutate(write) },
-      })
-    },
   })
 
   return useMemo(() => {
@@ -87,21 +78,4 @@ export function useTaskWrites(boardId: string) {
       comment: (task: Task, body: string) => mutate({ at: now(), kind: 'comment', task, body }),
     }
   }, [boardId, mutate])
-}
-
-function failureText(write: TaskWrite): string {
-  switch (write.kind) {
-    case 'create':
-      return `“${write.task.title}” was not added.`
-    case 'patch':
-      return `${write.task.key} was not changed.`
-    case 'move':
-      return `${write.task.key} was not moved.`
-    case 'delete':
-      return `${write.task.key} was not deleted.`
-    case 'restore':
-      return `${write.task.key} was not brought back.`
-    case 'comment':
-      return 'The comment was not sent.'
-  }
 }
