@@ -11,6 +11,7 @@ import { Meter } from './meter.ts'
 import { Outgoing, type OutgoingOwner } from './outgoing.ts'
 import { PresenceSeats, type SeatHost } from './presence-seats.ts'
 import { costOf, readFrame } from './read-frame.ts'
+import { REFUSED, REVOKED } from './refusals.ts'
 import { Rights, type RealtimeAction } from './rights.ts'
 import { SendQueue, type SendHost } from './sends.ts'
 import type { RevokeFilter } from './server-bus.ts'
@@ -27,15 +28,6 @@ export type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 
 /** RFC 6455: a message that is too big. */
 const MESSAGE_TOO_BIG = 1009
-
-const REFUSAL: Record<RefusalCode, string> = {
-  forbidden: 'This topic is not allowed for you.',
-  limit:
-    'A limit of the server is reached: too many topics or members, too long a name, or too large a state.',
-  unavailable: 'The server could not open this topic now.',
-}
-
-const REVOKED = 'This topic is not allowed for you any more.'
 
 /** One client: its handshake, its rights and its limits. */
 export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalListener, OutgoingOwner {
@@ -58,6 +50,10 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   readonly #meter: Meter
   #cancelDeadline: () => void
   #heardAt: number
+  /** Something was sent since the last look. A client that hears something need not ping. */
+  #hasSpoken = false
+  /** When it was last seen that something was sent. */
+  #spokeAt = 0
   #isSilent = false
 
   constructor(context: ServerContext, socket: ServerSocket, request: ConnectionRequest) {
@@ -160,15 +156,18 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   }
 
   send(frame: string): void {
+    this.#hasSpoken = true
     this.#out.send(frame)
   }
 
   sendShared(frame: SharedFrame): void {
+    this.#hasSpoken = true
     this.#out.sendShared(frame)
   }
 
   sendVolatile(frame: SharedFrame): void {
-    if (!this.#out.sendVolatile(frame)) this.#context.counters.droppedSignals++
+    if (this.#out.sendVolatile(frame)) this.#hasSpoken = true
+    else this.#context.counters.droppedSignals++
   }
 
   room(): number {
@@ -260,9 +259,10 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   /** What time brings: the credential's end, a silent client, rights that are to be asked about again. */
   sweep(now: number): void {
     if (this.#state !== 'ready' || !this.#login.sweep(now)) return
-    if (this.seats && !this.#isSilent && now - this.#heardAt >= this.#context.presenceTtlMs) {
-      this.#setSilent(true)
-    }
+    if (this.#hasSpoken) this.#spokeAt = now
+    this.#hasSpoken = false
+    const silentMs = now - Math.max(this.#heardAt, this.#spokeAt)
+    if (this.seats && !this.#isSilent && silentMs >= this.#context.presenceTtlMs) this.#setSilent(true)
     this.#lease?.sweep(now)
   }
 
@@ -390,7 +390,7 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
       this.#report('log-failed', 'The event log failed; the topic is refused.', cause)
     this.#context.counters.refused++
     this.#context.note('debug', 'topic refused', { connectionId: this.id, topic, code, action })
-    this.sendMessage({ t: 'refused', topic, code, message: REFUSAL[code], ...actionField(action) })
+    this.sendMessage({ t: 'refused', topic, code, message: REFUSED[code], ...actionField(action) })
   }
 
   #setSilent(isSilent: boolean): void {

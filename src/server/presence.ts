@@ -136,7 +136,7 @@ export class Presence {
       t: 'presence-state',
       topic,
       members: this.#state.members(topic),
-      ...(seat.state === undefined ? undefined : { self: seat.memberId }),
+      self: seat.memberId,
     })
   }
 

@@ -40,7 +40,9 @@ describe('presence', () => {
     const { connect, time, server } = startManual()
     const watcher = await connect('ada', 'c1')
     watcher.send({ t: 'presence-join', topic: 'room' })
-    expect(await watcher.take()).toEqual([{ t: 'presence-state', topic: 'room', members: [] }])
+    expect(await watcher.take()).toEqual([
+      { t: 'presence-state', topic: 'room', members: [], self: 'ada/c1' },
+    ])
     watcher.send({ t: 'presence-update', topic: 'room', state: 1 })
     time.advance(GATHERED)
     expect(await watcher.take()).toMatchObject([{ t: 'presence-diff', set: [{ state: 1 }] }])
@@ -142,6 +144,22 @@ describe('presence', () => {
     expect(server.presence('room')).toEqual([])
     ada.send({ t: 'ping' })
     expect(server.presence('room')).toMatchObject([{ state: 'here' }])
+  })
+
+  it('does not take a client for silent that hears so much that it need not ping', async () => {
+    const { connect, time, server } = startManual({ presence: { ttlMs: 90_000 } })
+    const ada = await connect('ada', 'a')
+    ada.send({ t: 'presence-join', topic: 'room', state: 'here' })
+    ada.send({ t: 'subscribe', topics: [{ topic: 'busy' }] })
+    await settle()
+    for (let n = 0; n < 20; n++) {
+      await server.publish('busy', { type: 'x' })
+      await settle()
+      time.advance(20_000)
+    }
+    expect(server.presence('room')).toHaveLength(1)
+    time.advance(72_000)
+    expect(server.presence('room')).toEqual([])
   })
 
   it('refuses a member too many, a state too large, and a join that is not allowed', async () => {
@@ -312,7 +330,9 @@ describe('presence on two nodes', () => {
     await late.connect('bob', 'b')
     expect(late.server.presence('room')).toHaveLength(450)
     await bus.publish('nonsense')
-    await bus.publish('{"t":"presence","node":"x","version":1,"set":[{"topic":"room","members":[{}]}],"left":[]}')
+    await bus.publish(
+      '{"t":"presence","node":"x","version":1,"set":[{"topic":"room","members":[{}]}],"left":[]}',
+    )
     expect(late.errors).toMatchObject([{ code: 'bus-failed' }, { code: 'bus-failed' }])
     expect(late.server.presence('room')).toHaveLength(450)
   })

@@ -136,7 +136,7 @@ export type ServerMessage =
   | { readonly t: 'pong'; readonly heads?: Readonly<Record<string, Position>> | undefined }
   /** The server is about to close this connection; reconnect after about `retryAfterMs`. */
   | { readonly t: 'going-away'; readonly retryAfterMs: number }
-  /** Everybody who is present in a topic. `self`: which of them is this client, when it is one of them. */
+  /** Everybody who is present in a topic. `self`: the id of this client, one of them or not. */
   | {
       readonly t: 'presence-state'
       readonly topic: string
