@@ -44,6 +44,8 @@ export interface Received {
   readonly mutationId: string
   readonly kind: 'create' | 'rename' | 'grow'
   readonly variables: unknown
+  /** A page that has sent it before, and lives. */
+  readonly alsoBy?: string | undefined
 }
 
 /** Lets everything that is due run. */
@@ -61,6 +63,9 @@ export function createServer() {
     applied: [] as string[],
     /** Its answers get lost from now on. */
     isMute: false,
+    /** How many of its answers break off from now on. No mutation meets that so often that it is not sent again. */
+    breaks: 0,
+    broken: new Map<string, number>(),
     apply({ mutationId, kind, variables }: Received): unknown {
       if (answers.has(mutationId)) return answers.get(mutationId)
       server.applied.push(mutationId)
@@ -107,7 +112,7 @@ export function createBrowser(
   const storage = createStorage()
   const locks = createLockManager()
   const channels = new Set<{ onmessage: ((event: never) => unknown) | null }>()
-  const pages: { kill(): void }[] = []
+  const pages: { readonly name: string; kill(): void; isDead(): boolean }[] = []
   let mutationIds = 0
   onlineManager.setOnline(true)
 
@@ -139,11 +144,20 @@ export function createBrowser(
     async function send(kind: Received['kind'], variables: unknown, mutationId: string): Promise<unknown> {
       await Promise.resolve()
       if (isDead) return never
-      const message = { page: name, mutationId, kind, variables }
+      const before = server.received.filter((one) => one.mutationId === mutationId && one.page !== name)
+      const alsoBy = before.find(({ page }) => !pages.some((one) => one.name === page && one.isDead()))?.page
+      const message = { page: name, mutationId, kind, variables, alsoBy }
       server.received.push(message)
       const answer = server.apply(message)
       await Promise.resolve()
-      return isDead || server.isMute ? never : answer
+      if (isDead || server.isMute) return never
+      const failures = server.broken.get(mutationId) ?? 0
+      if (server.breaks > 0 && failures < 3) {
+        server.breaks--
+        server.broken.set(mutationId, failures + 1)
+        throw new TypeError('network failed')
+      }
+      return answer
     }
     const create = realtimeMutationOptions(bridge, {
       mutationKey: CREATE,
@@ -241,6 +255,7 @@ export function createBrowser(
       create: (title: string) => mutate(create, { title }),
       rename: (id: string, title: string) => mutate(rename, { id, title }),
       grow: (variables?: unknown) => mutate(grow, variables),
+      isDead: () => isDead,
       pending: () => bridge.pendingMutations().map(({ mutationId }) => mutationId),
       codes: () => errors.map(({ code }) => code),
       /** The process ends: nothing of the page runs any more. */
