@@ -272,7 +272,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
 
   async function drain({
     retryAfterMs = 1_000,
-    spreadMs = 0,
+    spreadMs = connections.size < 100 ? 0 : Math.min(connections.size * 2, 60_000),
     graceMs = 250,
     code = 1012,
   }: DrainOptions): Promise<void> {

@@ -122,7 +122,10 @@ export interface ServerPlatform {
 export interface DrainOptions {
   /** When clients may come back, in ms. @default 1_000 */
   readonly retryAfterMs?: number | undefined
-  /** Each client is given up to this much more, at random, so that they do not come back all at once. @default 0 */
+  /**
+   * Each client is given up to this much more, at random, so that they do not come back all at once.
+   * @default 2 ms for each connection from 100 connections on, at most 60_000 // 500 a second
+   */
   readonly spreadMs?: number | undefined
   /** From the announcement to the close, in ms. @default 250 */
   readonly graceMs?: number | undefined

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { memoryEventLog } from '../../src/server/index.ts'
+import { startManual } from './manual.ts'
 import { startServer, TestClient } from './support.ts'
 
 describe('close', () => {
@@ -24,6 +25,17 @@ describe('close', () => {
       clients.map(async (client) => (await client.next('going-away')).retryAfterMs),
     )
     expect(hints).toEqual([100, 600, 1_099])
+  })
+
+  it('spreads many clients by itself: 2 ms for each of them', async () => {
+    const node = startManual({ limits: { maxConnectionsPerUser: 200 } })
+    const clients = []
+    for (let n = 0; n < 150; n++) clients.push(await node.connect('ada'))
+    const closing = node.server.close({ retryAfterMs: 1_000 })
+    expect(await clients[7]!.take()).toEqual([{ t: 'going-away', retryAfterMs: 1_150 }])
+    node.time.advance(250)
+    await closing
+    expect(clients.every(({ socket }) => socket.closedWith?.code === 1012)).toBe(true)
   })
 
   it('closes with 1001 when the server goes away for good', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createRealtimeServer, tokenExpired } from '../../src/server/index.ts'
 import { startServer, TestClient } from './support.ts'
 
-describe('handshake', () => {
+describe('S3 handshake', () => {
   it('welcomes a client whose token is good, under an id of its own', async () => {
     const { url } = await startServer({
       authenticate: ({ token }) => (token === 'good' ? { user: 'ada' } : null),

@@ -5,7 +5,7 @@ import { startServer, TestClient } from './support.ts'
 const startLimited = (limits: RealtimeServerOptions<never>['limits']) =>
   startServer({ log: memoryEventLog({ epoch: 'e' }), limits })
 
-describe('limits', () => {
+describe('S6 S7 limits', () => {
   it('closes a connection whose message is too big with 1009, and serves the others', async () => {
     const { url } = await startLimited({ maxPayloadBytes: 200 })
     const [big, other] = [await TestClient.ready(url), await TestClient.ready(url)]

@@ -21,7 +21,7 @@ const MALFORMED = [
   '{"t":"welcome","connectionId":"c"}',
 ]
 
-describe('malformed frames', () => {
+describe('S8 S9 malformed frames', () => {
   it.each(MALFORMED)('answers %j with an error, reports it once and goes on', async (frame) => {
     const { server, url, errors } = await startServer()
     const client = await TestClient.ready(url)

@@ -7,7 +7,7 @@ const ask = (
   host = 'app.example.com',
 ) => originCheck(allowed)({ origin, host, isEncrypted: false })
 
-describe('originCheck without a list', () => {
+describe('S1 originCheck without a list', () => {
   it.each([
     ['https://app.example.com', 'app.example.com'],
     ['https://app.example.com:443', 'app.example.com'],
@@ -58,7 +58,7 @@ describe('originCheck without a list', () => {
   })
 })
 
-describe('originCheck with a list', () => {
+describe('S1 originCheck with a list', () => {
   const list = ['https://app.example.com', 'http://localhost:5173']
 
   it.each([

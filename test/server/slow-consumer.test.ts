@@ -46,7 +46,7 @@ const offsetsOf = (messages: ServerMessage[]) =>
     message.t === 'events' ? message.events.map(({ offset }) => offset) : [message.t],
   )
 
-describe('slow consumer', () => {
+describe('S7 slow consumer', () => {
   it('gets what was held back once it reads again, as events without a hole', async () => {
     const { socket, time, taken, publish } = await startStalled({ maxBufferedBytes: 1_000 })
     await publish(1)
