@@ -39,26 +39,28 @@ describe('changes of the task board', () => {
     await mina.hasSaved()
     await theo.link('Refused').waitFor()
     await mina.setLatency(250)
+    const refused = await mina.task('Refused').getAttribute('data-task-id')
+    await mina.page.route(`**/api/tasks/${refused}/move`, (route) =>
+      route.fulfill({ status: 409, json: { error: { code: 'refused', message: 'Not this one.' } } }),
+    )
     const [stopMina, stopTheo] = await Promise.all([traceRows(mina.page), traceRows(theo.page)])
 
     const byMina = async () => {
       await mina.rename('Fast one', 'Fast one, 2nd')
       await mina.carry('Fast two', 'ArrowRight')
       await mina.rename('Fast one, 2nd', 'Fast one, 3rd')
-      await mina.pressInPanel('Refuse the next change')
       await mina.carry('Refused', 'ArrowRight')
       await mina.rename('Fast two', 'Fast two, 2nd')
       await mina.carry('Fast one, 3rd', 'ArrowRight')
       await mina.rename('Fast one, 3rd', 'Fast one, 4th')
       await mina.carry('Fast two, 2nd', 'ArrowRight')
     }
+    await theo.link('Fast one').click()
+    const panel = theo.page.getByRole('complementary', { name: /^Task/ })
     const byTheo = async () => {
-      for (const priority of ['High', 'Low', 'Urgent']) {
-        for (const title of [/^Fast one/, /^Fast two/]) {
-          const card = theo.page.locator('[data-task-id]').filter({ has: theo.page.getByRole('link', { name: title }) })
-          await card.getByTitle('Priority').click()
-          await theo.page.getByRole('menuitemradio', { name: priority }).click()
-        }
+      for (const priority of ['High', 'Low', 'Urgent', 'Medium']) {
+        await panel.getByRole('button', { name: /^Priority of/ }).press('Enter')
+        await theo.page.getByRole('menuitemradio', { name: priority }).press('Enter')
       }
     }
     await Promise.all([byMina(), byTheo()])
