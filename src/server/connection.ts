@@ -214,6 +214,7 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     this.#cancelDeadline()
     this.subscriptions.endAll()
     this.seats?.end(isDrop)
+    this.#sends?.end()
     this.#out.stop()
     if (this.#address !== undefined) this.#context.addresses.release(this.#address)
     this.#login.end()

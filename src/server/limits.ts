@@ -8,7 +8,10 @@ export interface ServerLimits {
   readonly maxConnections: number
   /** Connections of one address; the next one is closed (4429). Behind a proxy, see `clientAddress`. @default Infinity */
   readonly maxConnectionsPerAddress: number
-  /** Connections of one user (`userId`); the next one is closed (4429). @default 100 */
+  /**
+   * Connections of one user (`userId`); the next one is closed (4429). Guests that share an identity share it.
+   * @default Infinity
+   */
   readonly maxConnectionsPerUser: number
   /** Topics of one connection, and as many whose presence it is in; the next one is refused (`limit`). @default 128 */
   readonly maxTopicsPerConnection: number
@@ -60,7 +63,7 @@ const DEFAULTS: ServerLimits = {
   maxPayloadBytes: 65_536,
   maxConnections: 10_000,
   maxConnectionsPerAddress: Infinity,
-  maxConnectionsPerUser: 100,
+  maxConnectionsPerUser: Infinity,
   maxTopicsPerConnection: 128,
   maxTopicLength: 255,
   maxMessagesPerSecond: 100,

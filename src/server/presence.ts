@@ -58,6 +58,7 @@ export class Presence {
   readonly #untold = new Map<string, LocalChange>()
   #cancelFlush: (() => void) | undefined
   #isStarted = false
+  #isClosed = false
   #lastAt = 0
 
   constructor(options: { clock: Clock; channel: NodeChannel; graceMs: number; maxMembers: number }) {
@@ -144,6 +145,7 @@ export class Presence {
   leave(seat: Seat, isDrop: boolean): void {
     const seats = this.#seats.get(seat.topic)
     if (seats?.delete(seat) && seats.size === 0) this.#seats.delete(seat.topic)
+    if (this.#isClosed) return
     const isHolder = this.#holders.get(keyOf(seat)) === seat
     if (!isDrop || !isHolder || !seat.isLasting || this.#graceMs === 0) {
       this.#hide(seat)
@@ -173,6 +175,7 @@ export class Presence {
 
   /** Ends what is under way. Other nodes keep this node's members for the grace: its clients are on their way to them. */
   close(): void {
+    this.#isClosed = true
     this.#cancelFlush?.()
     for (const cancel of this.#leaving.values()) cancel()
     this.#leaving.clear()
@@ -221,6 +224,7 @@ export class Presence {
   }
 
   #flushLater(): void {
+    if (this.#isClosed) return
     this.#cancelFlush ??= this.#clock.after(GATHER_MS, () => {
       this.#cancelFlush = undefined
       this.#flush()

@@ -61,6 +61,7 @@ export class SendQueue {
   readonly #host: SendHost
   readonly #waiting: Send[] = []
   #isRunning = false
+  #cancelTimeout: (() => void) | undefined
 
   constructor(context: ServerContext, host: SendHost) {
     this.#context = context
@@ -85,6 +86,12 @@ export class SendQueue {
     }
   }
 
+  /** The connection is over: what its handler still does is not waited for. */
+  end(): void {
+    this.#waiting.length = 0
+    this.#cancelTimeout?.()
+  }
+
   /** Never rejects. What has not begun when the connection ends is not begun: its client cannot know, and asks again. */
   async #run(): Promise<void> {
     this.#isRunning = true
@@ -95,7 +102,7 @@ export class SendQueue {
         if (!this.#host.isReady) break
         if (failure) this.#fail({ ...failure, id })
         else {
-          const data = await this.#inTime(this.#handle(next))
+          const data = await this.#inTime(this.#handle(next)).finally(() => this.#cancelTimeout?.())
           this.#host.sendMessage({ t: 'ack', id, data })
         }
       } catch (cause) {
@@ -131,10 +138,10 @@ export class SendQueue {
 
   #inTime<T>(handled: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const cancel = this.#context.clock.after(this.#context.limits.sendTimeoutMs, () => {
+      this.#cancelTimeout = this.#context.clock.after(this.#context.limits.sendTimeoutMs, () => {
         reject(new Error('onSend has given no answer in time (limits.sendTimeoutMs).'))
       })
-      handled.then(resolve, reject).finally(cancel)
+      handled.then(resolve, reject)
     })
   }
 

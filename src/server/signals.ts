@@ -30,6 +30,7 @@ export class Signals {
   /** By topic, and in it by sender and type. */
   readonly #gathered = new Map<string, Map<string, { signal: WireSignal; isOurs: boolean }>>()
   #cancelTick: (() => void) | undefined
+  #isClosed = false
 
   constructor(options: {
     clock: Clock
@@ -43,6 +44,7 @@ export class Signals {
 
   /** `isOurs`: it comes from a client of this node, so other nodes are told. */
   add(topic: string, signal: WireSignal, isOurs: boolean): void {
+    if (this.#isClosed) return
     let signals = this.#gathered.get(topic)
     if (!signals) this.#gathered.set(topic, (signals = new Map()))
     const key = JSON.stringify([signal.from, signal.type])
@@ -54,6 +56,7 @@ export class Signals {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#cancelTick?.()
     this.#gathered.clear()
   }

@@ -211,13 +211,18 @@ describe('presence', () => {
   })
 
   it('leaves no timer behind', async () => {
-    const { connect, time, server } = startManual()
+    const { connect, time, server } = startManual({ onSend: () => new Promise(() => {}) })
     const ada = await connect('ada', 'a')
-    ada.send({ t: 'presence-join', topic: 'room', state: 0 })
+    const bob = await connect('bob', 'b')
+    for (const client of [ada, bob]) {
+      client.send({ t: 'presence-join', topic: 'room', state: 0 })
+      client.send({ t: 'signal', topic: 'room', type: 'x' })
+      client.send({ t: 'send', id: '1', type: 'x' })
+    }
     await settle()
     ada.lose()
-    const closing = server.close()
-    await settle()
+    const closing = server.close({ graceMs: 100 })
+    time.advance(100)
     await closing
     expect(time.pending()).toBe(0)
   })
