@@ -150,6 +150,15 @@ describe('redisEventLog on a bad network', () => {
     expect(results.every(({ status }) => status === 'rejected')).toBe(true)
   })
 
+  it('rejects what waits when it is closed', async () => {
+    const { proxy, far } = await openNodes({ timeoutMs: 1_000_000 })
+    await listen(far)
+    proxy.stall()
+    const waiting = [far.append('t', numbered(1)), far.head('t'), far.read('t', { epoch: 'e', offset: 0 }, 1)]
+    await far.close()
+    for (const { status } of await Promise.allSettled(waiting)) expect(status).toBe('rejected')
+  })
+
   it('lets a read wait for a Redis that is not there yet', async () => {
     const { proxy, far, near } = await openNodes()
     await near.append('t', numbered(1))

@@ -46,7 +46,8 @@ export const isRefusal = (error: unknown): error is Error =>
 
 /** It would refuse anything now, and may take it soon: it loads, fails over, or is a replica that was a primary. */
 export const isPassing = (error: Error) =>
-  /^(LOADING|READONLY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|UNBLOCKED|BUSY|MOVED|ASK)\b/.test(error.message)
+  // Redis 6 says in the middle what a script has met.
+  /(?:^|: -)(LOADING|READONLY|CLUSTERDOWN|TRYAGAIN|MASTERDOWN|UNBLOCKED|BUSY|MOVED|ASK)\b/.test(error.message)
 
 /**
  * One connection of our own, that comes back by itself. A command is sent once: what is on its way when the connection
@@ -92,7 +93,10 @@ export class RedisLink {
     })
   }
 
-  /** Rejects with Redis' own error (`isRefusal`), or with a `LinkError`, after `withinMs` at the latest. */
+  /**
+   * Rejects with Redis' own error (`isRefusal`) or with a `LinkError`, after `withinMs` at the latest, and with
+   * another error once it is closed.
+   */
   async call(command: string, args: readonly (string | number)[], withinMs: number): Promise<unknown> {
     const deadline = this.#clock.now() + withinMs
     await this.#ready(withinMs)
@@ -109,7 +113,7 @@ export class RedisLink {
     } catch (cause) {
       if (isRefusal(cause)) {
         // The connection leads to a Redis that has become a replica: a new one may lead to the primary.
-        if (cause.message.startsWith('READONLY')) this.#break()
+        if (cause.message.includes('READONLY')) this.#break()
         throw cause
       }
       // ioredis says so when it has not written the command.
@@ -156,11 +160,10 @@ export class RedisLink {
         this.#waiting.add(done)
       })
     }
-    if (!this.#isClosed && this.#connection.status === 'ready') return
-    throw new LinkError(this.#isClosed ? 'The event log is closed.' : 'Redis cannot be reached.', {
-      mayHaveRun: false,
-      cause: this.#lastError,
-    })
+    // Not a `LinkError`: there is no use in trying again.
+    if (this.#isClosed) throw new Error('The event log was closed meanwhile.')
+    if (this.#connection.status === 'ready') return
+    throw new LinkError('Redis cannot be reached.', { mayHaveRun: false, cause: this.#lastError })
   }
 
   #wake(): void {
