@@ -36,6 +36,15 @@ interface Cursor {
   readonly open: readonly string[]
 }
 
+/** A look at more events than one page has. */
+interface Pages {
+  /** Of the first page: the others show nothing that came later. */
+  snapshot: string | undefined
+  count: number
+  highest: bigint
+  last: SinceRow | undefined
+}
+
 interface BeginRow {
   readonly snapshot: string
   readonly base: string
@@ -74,6 +83,8 @@ export class PostgresTail {
   readonly #ended: Promise<void>
   /** Set by the first look, and again when history was lost. */
   #cursor: Cursor | undefined
+  /** How far a look has come. Cleared with its last page, and with the cursor. */
+  #pages: Pages | undefined
   /** In the order of their last event; see `quietMs`. Cleared with the cursor. */
   readonly #heard = new Map<string, Heard>()
   /** Nothing is known of before, for a topic that is not in `#heard`. */
@@ -232,10 +243,10 @@ export class PostgresTail {
       await this.#begin(connection)
       return
     }
-    let first: BeginRow | undefined
-    let highest = cursor.xid
-    let last: SinceRow | undefined
-    for (let page = 0; page < MAX_PAGES; page++) {
+    // A look that failed between two pages is gone on with.
+    const pages = (this.#pages ??= { snapshot: undefined, count: 0, highest: cursor.xid, last: undefined })
+    while (pages.count < MAX_PAGES) {
+      const { last } = pages
       const rows = await this.#query<SinceRow>(connection, this.#options.statements.since, [
         cursor.base,
         String(cursor.xid),
@@ -244,26 +255,25 @@ export class PostgresTail {
         last?.topic ?? null,
         last?.generation ?? null,
         last?.offset ?? null,
-        first?.snapshot ?? null,
+        pages.snapshot ?? null,
       ])
       const [row] = rows
       if (!row || row.base !== cursor.base) return this.#restart(connection)
-      first ??= row
       // Transactions that have not been yet were seen: the database was set back.
-      if (parseSnapshot(first.snapshot).next <= cursor.xid) return this.#renew(connection)
+      if (parseSnapshot(row.snapshot).next <= cursor.xid) return this.#renew(connection)
+      pages.snapshot ??= row.snapshot
+      pages.count++
       for (const event of rows) {
         if (event.topic === null) continue
         if (!this.#tell(event, event.topic)) return this.#renew(connection)
-        if (BigInt(event.xid) > highest) highest = BigInt(event.xid)
-        last = event
+        if (BigInt(event.xid) > pages.highest) pages.highest = BigInt(event.xid)
+        pages.last = event
       }
       if (rows.length < PAGE_EVENTS) {
-        const { open } = parseSnapshot(first.snapshot)
-        this.#cursor = {
-          base: cursor.base,
-          xid: highest,
-          open: open.filter((xid) => BigInt(xid) < highest),
-        }
+        const { open } = parseSnapshot(pages.snapshot)
+        const xid = pages.highest
+        this.#cursor = { base: cursor.base, xid, open: open.filter((one) => BigInt(one) < xid) }
+        this.#pages = undefined
         return
       }
     }
@@ -276,6 +286,7 @@ export class PostgresTail {
     const xid = BigInt(row.xid)
     const open = parseSnapshot(row.snapshot).open.filter((one) => BigInt(one) < xid)
     this.#cursor = { base: row.base, xid, open }
+    this.#pages = undefined
     this.#heard.clear()
     this.#quietSince = this.#now()
   }
