@@ -32,14 +32,8 @@ import type { RealtimeEvent } from './core/event.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import {
-  Session,
-  type Ack,
-  type BridgeStatus,
-  type SendOptions,
-  type SessionLimits,
-  type WakeSignals,
-} from './core/session/session.ts'
+import type { Ack, BridgeStatus, SendOptions, SessionLimits, WakeSignals } from './core/session/session.ts'
+import { Session } from './core/session/session.ts'
 import type { Transport } from './core/transport.ts'
 
 /** Bounds and times. Each has a default; see `CacheLimits` and `SessionLimits`. */
@@ -117,6 +111,10 @@ type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly queryClient: QueryClient
   readonly events: TTable
+  /** Who is present in a topic. `usePresence` does it for you. */
+  readonly presence: Pick<Session['presence'], 'join' | 'of' | 'subscribe'>
+  /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
+  readonly signals: Pick<Session['signals'], 'send' | 'listen'>
   readonly #options: RealtimeQueryBridgeOptions<TTable>
   readonly #session: Session
   readonly #cache: CacheSync
@@ -197,17 +195,18 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       },
     })
     this.#live = new LiveQueries({
-      topicsOf: (query) => this.#interest.topicsOf(query),
+      interest: this.#interest,
       isTopicLive: (topic) => this.#session.topicState(topic) === 'live',
       isConnectionLive: () => this.#session.status.status === 'live',
-      observed: () => this.#interest.observed(),
       random,
       onChange: () => {
         this.#call(this.#liveListeners)
       },
     })
-    const isChecked = process.env['NODE_ENV'] !== 'production' && !transport.decode
-    const warning = isChecked && new TopicsWarning({ clock, interest: this.#interest, onError: report })
+    const warning =
+      process.env['NODE_ENV'] !== 'production' &&
+      !transport.decode &&
+      new TopicsWarning({ clock, interest: this.#interest, onError: report })
     this.#session = new Session({
       transport,
       clock,
@@ -235,6 +234,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onError: report,
       },
     })
+    this.presence = this.#session.presence
+    this.signals = this.#session.signals
   }
 
   /**
@@ -304,16 +305,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    */
   send(type: string, data?: unknown, options?: SendOptions): Promise<Ack> {
     return this.#session.send(type, data, options)
-  }
-
-  /** Who is present in a topic. `usePresence` does it for you. */
-  get presence(): Pick<Session['presence'], 'join' | 'of' | 'subscribe'> {
-    return this.#session.presence
-  }
-
-  /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
-  get signals(): Pick<Session['signals'], 'send' | 'listen'> {
-    return this.#session.signals
   }
 
   /** The connection, now. The same object until something changes. */

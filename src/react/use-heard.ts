@@ -45,14 +45,23 @@ export function useHeard<TData>(
     },
   })
 
-  useEffect(
-    () => () => {
+  useEffect(() => {
+    const forgetAll = () => {
       for (const timer of timers.values()) clearTimeout(timer)
       timers.clear()
       setRoom(undefined)
-    },
-    [bridge, topic, type, timers],
-  )
+    }
+    let { identity } = bridge
+    const unsubscribe = bridge.subscribe(() => {
+      if (bridge.identity === identity) return
+      ;({ identity } = bridge)
+      forgetAll() // L10: the last user heard it.
+    })
+    return () => {
+      unsubscribe()
+      forgetAll()
+    }
+  }, [bridge, topic, type, timers])
   const heard = useMemo(() => (room?.topic === topic ? [...room.bySender.values()] : []), [room, topic])
   return { heard, send }
 }

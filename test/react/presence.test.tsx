@@ -202,6 +202,22 @@ describe('presence and signals in components', () => {
     expect(page.sent('signal').at(-1)).toMatchObject({ data: null })
   })
 
+  it('shows another user nothing that the last one has heard (L10)', async () => {
+    function Heard() {
+      const { typists } = useTyping('t')
+      const { cursors } = useCursors('t')
+      return <p>{`heard of ${typists.length + cursors.length}`}</p>
+    }
+    await page.show(<Heard />)
+    const signals = ['typing', 'cursor'].map((type) => ({ type, from: 'cy', data: true }))
+    page.deliver({ t: 'signals', topic: 't', signals })
+    expect(screen.getByText('heard of 2')).toBeDefined()
+    act(() => {
+      page.bridge.setIdentity('bob')
+    })
+    expect(screen.getByText('heard of 0')).toBeDefined()
+  })
+
   it('useCursors tells 20 times a second at most, and always where the pointer came to rest', async () => {
     let cursors: ReturnType<typeof useCursors<number>> | undefined
     function Cursors() {

@@ -3,6 +3,7 @@
  * asked and acts on it (the timers of TanStack's observers, a component) is told once per turn, after changes.
  */
 import { notifyManager, type Query, type StaleTime } from '@tanstack/query-core'
+import type { TopicInterest } from './topic-interest.ts'
 
 /** What TanStack passes to option functions: the query, of whatever type its data is. */
 export interface QueryOfOptions {
@@ -10,12 +11,9 @@ export interface QueryOfOptions {
 }
 
 export interface LiveQueriesOptions {
-  /** The topics that must be live. `undefined`: the connection as a whole. None: the query is never live. */
-  topicsOf(query: Query): readonly string[] | undefined
+  interest: Pick<TopicInterest, 'topicsOf' | 'observed'>
   isTopicLive(topic: string): boolean
   isConnectionLive(): boolean
-  /** The queries that a mounted observer reads. */
-  observed(): Iterable<Query>
   /** A number in [0, 1). */
   random(): number
   /** Called after changes, once per turn. */
@@ -36,7 +34,7 @@ export class LiveQueries {
   }
 
   isLive(query: Query): boolean {
-    const topics = this.#options.topicsOf(query)
+    const topics = this.#options.interest.topicsOf(query)
     if (topics === undefined) return this.#options.isConnectionLive()
     return topics.length > 0 && topics.every((topic) => this.#options.isTopicLive(topic))
   }
@@ -64,7 +62,7 @@ export class LiveQueries {
     if (!this.#isChangeDue) return
     this.#isChangeDue = false
     notifyManager.batch(() => {
-      for (const query of [...this.#options.observed()]) {
+      for (const query of [...this.#options.interest.observed()]) {
         const isLive = this.isLive(query)
         if (this.#told.get(query) === isLive) continue
         this.#told.set(query, isLive)
