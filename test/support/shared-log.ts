@@ -25,7 +25,7 @@ async function openRedis(port: number, options: Options): Promise<EventLog> {
 
 /** The schema must be there. */
 async function openPostgres(port: number, options: Options): Promise<EventLog> {
-  const { openPool } = await import('./sql-databases.ts')
+  const { openPool } = await import('./postgres-pool.ts')
   const { postgresEventLog } = await import('../../src/server/logs/postgres.ts')
   const { timeoutMs = 5_000 } = options
   const db = openPool({

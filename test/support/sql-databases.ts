@@ -1,7 +1,7 @@
 /** The databases that the PostgreSQL log runs on, for tests that hold for both. */
 import { PGlite } from '@electric-sql/pglite'
-import pg from 'pg'
 import type { SqlClient, SqlDatabase } from '../../src/server/logs/postgres/sql-client.ts'
+import { openPool } from './postgres-pool.ts'
 import { PostgresServer } from './postgres-server.ts'
 
 export interface TestDatabase {
@@ -69,11 +69,4 @@ export function serverDatabase(): DatabaseKind {
     },
     stop: () => server.remove(),
   }
-}
-
-/** A pool that outlives a server that is killed. */
-export function openPool(connection: pg.PoolConfig): pg.Pool {
-  const pool = new pg.Pool({ max: 6, connectionTimeoutMillis: 5_000, ...connection })
-  pool.on('error', () => {})
-  return pool
 }

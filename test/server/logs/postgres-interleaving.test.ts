@@ -2,8 +2,8 @@ import fc from 'fast-check'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { postgresEventLog, type PostgresEventLog } from '../../../src/server/logs/postgres.ts'
+import { openPool } from '../../support/postgres-pool.ts'
 import { PostgresServer } from '../../support/postgres-server.ts'
-import { openPool } from '../../support/sql-databases.ts'
 import { listen, readAll } from './postgres-support.ts'
 
 const WRITERS = 4
