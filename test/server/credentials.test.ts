@@ -83,11 +83,14 @@ describe('a credential on an open connection', () => {
     })
     const ada = await connect('admin')
     ada.send({ t: 'subscribe', topics: [{ topic: 'open' }, { topic: 'secret' }] })
-    await ada.take()
+    ada.send({ t: 'signal', topic: 'secret', type: 'x' })
+    expect((await ada.take()).map(({ t }) => t)).toEqual(['subscribed', 'subscribed'])
     ada.send({ t: 'auth', token: 'guest' })
     expect(await ada.take()).toMatchObject([{ t: 'authed' }, { t: 'revoked', topic: 'secret' }])
     await server.publish('secret', { type: 'a' })
     expect(await ada.take()).toEqual([])
+    ada.send({ t: 'signal', topic: 'secret', type: 'x' })
+    expect(await ada.take()).toMatchObject([{ t: 'error', code: 'forbidden' }])
   })
 
   it('stays in force when the new one cannot be checked now', async () => {

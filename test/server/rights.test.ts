@@ -260,6 +260,22 @@ describe('S4 revoke', () => {
     expect(await ada.take()).toMatchObject([{ t: 'error', code: 'forbidden' }])
   })
 
+  it('asks again when it comes while the app is being asked', async () => {
+    const answers: ((isAllowed: boolean) => void)[] = []
+    const { connect, server } = startManual({
+      authorize: () => new Promise<boolean>((resolve) => answers.push(resolve)),
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'signal', topic: 't', type: 'x' })
+    await settle()
+    server.revoke({ topic: 't', user: 'ada' })
+    answers.shift()!(true)
+    await settle()
+    answers.shift()!(false)
+    expect(await ada.take()).toMatchObject([{ t: 'error', code: 'forbidden' }])
+    expect(server.stats().signals).toBe(0)
+  })
+
   it('closes the connections of a user, or one of them, and takes their presence with them', async () => {
     const { connect, server } = startManual()
     const [first, second, bob] = [await connect('ada', '1'), await connect('ada', '2'), await connect('bob')]
