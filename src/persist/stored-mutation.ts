@@ -64,10 +64,15 @@ export function isNewerFormat(entry: unknown): boolean {
 }
 
 /** Whether a store has given back what it was given. A property that is `undefined` is as good as none. */
-export function isSame(one: unknown, other: unknown): boolean {
+export function isSame(one: unknown, other: unknown, within: readonly unknown[] = []): boolean {
   if (one === other || (one !== one && other !== other)) return true
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
   if (Object.getPrototypeOf(one) !== Object.getPrototypeOf(other)) return false
+  if (within.includes(one)) return true // It goes in a circle, and was looked at.
+  const inside = [...within, one]
+  const areSame = (ones: ArrayLike<unknown>, others: ArrayLike<unknown>): boolean =>
+    ones.length === others.length &&
+    Array.from(ones).every((item, index) => isSame(item, others[index], inside))
   if (Array.isArray(one)) return areSame(one, other as unknown[])
   if (one instanceof Date) return one.getTime() === (other as Date).getTime()
   if (one instanceof Map || one instanceof Set) return areSame([...one], [...(other as Set<unknown>)])
@@ -75,12 +80,10 @@ export function isSame(one: unknown, other: unknown): boolean {
   if (typeof Blob === 'function' && one instanceof Blob) {
     return one.size === (other as Blob).size && one.type === (other as Blob).type
   }
-  const keys = new Set([...Object.keys(one), ...Object.keys(other)])
-  return [...keys].every((key) => isSame(one[key as never], other[key as never]))
+  const keys = [...new Set([...Object.keys(one), ...Object.keys(other)])]
+  const valuesOf = (source: object) => keys.map((key) => source[key as never])
+  return areSame(valuesOf(one), valuesOf(other))
 }
-
-const areSame = (one: ArrayLike<unknown>, other: ArrayLike<unknown>): boolean =>
-  one.length === other.length && Array.from(one).every((item, index) => isSame(item, other[index]))
 
 const bytesOf = (source: object): Uint8Array =>
   ArrayBuffer.isView(source)

@@ -90,7 +90,9 @@ describe('over IndexedDB', () => {
     browser = createBrowser(() => idbPersister)
     browser.goOffline()
     const page = browser.openPage()
-    const variables = { amount: 1n, at: new Date(5), tags: new Set(['a']), bytes: new Uint8Array([1, 2]) }
+    const variables: Record<string, unknown> = { amount: 1n, at: new Date(5), tags: new Set(['a']) }
+    variables['bytes'] = new Uint8Array([1, 2])
+    variables['self'] = variables
     void page.grow(variables)
     void page.create('draft')
     await page.offline.flush()
@@ -194,6 +196,23 @@ describe('a store', () => {
     page.queryClient.setQueryData(['other'], 1)
     await pass(1_000)
     expect(browser.storage.writes).toBe(writes)
+  })
+})
+
+describe('variables that go in a circle', () => {
+  it('are told, and run', async () => {
+    vi.useFakeTimers()
+    browser = createBrowser()
+    const page = browser.openPage()
+    browser.goOffline()
+    const variables: { self?: unknown } = {}
+    variables.self = variables
+    void page.grow(variables)
+    await pass(30_000)
+    expect(page.codes()).toEqual(['persist-failed'])
+    browser.goOnline()
+    await pass(1_000)
+    expect(browser.server.applied).toEqual(['m1'])
   })
 })
 

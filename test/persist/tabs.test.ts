@@ -150,6 +150,40 @@ describe('two tabs over one store', () => {
     expect(browser.server.received).toMatchObject([{ page: one.name, mutationId: 'm1' }])
   })
 
+  it('waits for the page that it replaces in its tab, which is gone a moment later', async () => {
+    vi.stubGlobal('sessionStorage', browser.storage)
+    const before = browser.openPage()
+    await before.offline.restored
+    browser.goOffline()
+    void before.create('draft')
+    await pass()
+    const after = browser.openPage()
+    let isRestored = false
+    void after.offline.restored.then(() => (isRestored = true))
+    await pass(500)
+    expect(isRestored).toBe(false)
+    before.kill()
+    await pass()
+    expect(isRestored).toBe(true)
+    expect(after.pending()).toEqual(['m1'])
+  })
+
+  it('does not wait for long for a tab that it is a copy of', async () => {
+    vi.stubGlobal('sessionStorage', browser.storage)
+    const original = browser.openPage()
+    await original.offline.restored
+    browser.goOffline()
+    void original.create('draft')
+    await pass()
+    const copy = browser.openPage()
+    await pass(1_000)
+    await copy.offline.restored
+    expect(copy.pending()).toEqual([])
+    original.kill()
+    await pass()
+    expect(copy.pending()).toEqual(['m1'])
+  })
+
   it('leaves no lock behind when it stops', async () => {
     const page = await open()
     expect(browser.locks.held()).toHaveLength(1)

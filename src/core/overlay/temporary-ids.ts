@@ -59,13 +59,15 @@ export class TemporaryIds {
     this.#temporaryOf.delete(oldest[1])
   }
 
-  #rewritten(value: unknown): unknown {
+  /** @param within - what the value stands in: data may go in a circle */
+  #rewritten(value: unknown, within: readonly unknown[] = []): unknown {
     if (typeof value === 'string') return this.#realOf.get(value) ?? value
     const parts = childrenOf(value)
-    if (parts === undefined) return value
+    if (parts === undefined || within.includes(value)) return value
+    const inside = [...within, value]
     let isChanged = false
     const rewritten = parts.map(([key, part]) => {
-      const next = this.#rewritten(part)
+      const next = this.#rewritten(part, inside)
       isChanged ||= next !== part
       return [key, next] as const
     })
@@ -75,9 +77,17 @@ export class TemporaryIds {
 }
 
 /** Whether a value mentions one of some ids anywhere in it. */
-export function mentions(value: unknown, isId: (text: string) => boolean): boolean {
+export function mentions(
+  value: unknown,
+  isId: (text: string) => boolean,
+  seen: Set<unknown> = new Set(),
+): boolean {
   if (typeof value === 'string') return isId(value)
-  return childrenOf(value)?.some(([, part]) => mentions(part, isId)) === true
+  if (seen.has(value)) return false
+  const parts = childrenOf(value)
+  if (parts === undefined) return false
+  seen.add(value) // Data may go in a circle.
+  return parts.some(([, part]) => mentions(part, isId, seen))
 }
 
 /** What is in an array or in a plain object. Anything else (a Date, a File) has no ids in it. */
