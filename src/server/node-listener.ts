@@ -60,14 +60,16 @@ function requestOf(incoming: IncomingMessage, signal: AbortSignal): Request | un
   const { method = 'GET', headers, socket } = incoming
   // Express strips the path that a router is mounted at.
   const path = (incoming as { originalUrl?: string }).originalUrl ?? incoming.url ?? '/'
+  // HTTP/2 has it among its pseudo-headers, which are no headers to anybody else.
+  const host = headers.host ?? headers[':authority']?.toString()
   const scheme = 'encrypted' in socket && socket.encrypted === true ? 'https' : 'http'
   const hasBody = method !== 'GET' && method !== 'HEAD'
   try {
-    return new Request(new URL(path, `${scheme}://${headers.host ?? 'localhost'}`), {
+    return new Request(new URL(path, `${scheme}://${host ?? 'localhost'}`), {
       method,
       signal,
       headers: Object.entries(headers).flatMap(([name, value]) =>
-        [value ?? []].flat().map((one): [string, string] => [name, one]),
+        name.startsWith(':') ? [] : [value ?? []].flat().map((one): [string, string] => [name, one]),
       ),
       ...(hasBody && { body: Readable.toWeb(incoming) as ReadableStream, duplex: 'half' as const }),
     })

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { connect } from 'node:net'
-import { describe, expect, it } from 'vitest'
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
+import { connect, type AddressInfo } from 'node:net'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { formatPositions } from '../../src/core/protocol/position.ts'
-import { createRealtimeServer, sseHandler, tokenExpired } from '../../src/server/index.ts'
+import { createRealtimeServer, nodeListener, sseHandler, tokenExpired } from '../../src/server/index.ts'
 import { noteOpenHandles } from '../support/open-handles.ts'
 import { LISTENERS, SseClient, startSseServer } from './sse-support.ts'
 
@@ -336,6 +337,31 @@ it('answers a request with a hostile Host or URL with 400, and serves the next',
   for await (const chunk of socket) answer += String(chunk)
   expect(answer).toMatch(/^HTTP\/1.1 400 /)
   await SseClient.ready(url)
+})
+
+it('serves HTTP/2 as well, through nodeListener', async () => {
+  const server = createRealtimeServer({ authenticate: ({ token }) => token ?? null, authorize: () => true })
+  const listener = nodeListener(sseHandler(server))
+  const http = createHttp2Server((request, response) => {
+    listener(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+  })
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  const origin = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
+  const session = connectHttp2(origin)
+  onTestFinished(() => {
+    session.destroy()
+    http.close()
+  })
+  // With an Origin, so that the host must be known, which HTTP/2 calls by another name.
+  const stream = session.request({ ':path': '/events?topic=a', authorization: 'Bearer ada', origin })
+  const [head] = (await once(stream, 'response')) as [Record<string, unknown>]
+  expect(head).toMatchObject({ ':status': 200, 'content-type': 'text/event-stream' })
+  let text = ''
+  for await (const chunk of stream) {
+    text += String(chunk)
+    if (text.includes('"subscribed"')) break
+  }
+  expect(text).toContain('event: connection\n')
 })
 
 it('cuts a client that does not read, and brings it up to date when it is back', async () => {
