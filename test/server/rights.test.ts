@@ -155,6 +155,45 @@ describe('S4 authorization', () => {
     expect(errors.every(({ code }) => code === 'callback-failed')).toBe(true)
   })
 
+  it('asks again soon when the app could not say', async () => {
+    let asked = 0
+    const { connect, time } = startManual({
+      authorize: () => {
+        if (++asked === 2) throw new Error('no database')
+        return asked < 3
+      },
+      leaseMs: LEASE,
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    await ada.take()
+    time.advance(LEASE_AT_MOST)
+    await settle()
+    time.advance(LEASE / 4 + 1_000)
+    expect(await ada.take()).toMatchObject([{ t: 'revoked' }])
+  })
+
+  it('does not end a subscription that began after the question', async () => {
+    const answers: ((isAllowed: boolean) => void)[] = []
+    let isLeaseTime = false
+    const { connect, time } = startManual({
+      authorize: () => !isLeaseTime || new Promise<boolean>((resolve) => answers.push(resolve)),
+      leaseMs: LEASE,
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    await ada.take()
+    isLeaseTime = true
+    time.advance(LEASE_AT_MOST)
+    await settle()
+    isLeaseTime = false
+    ada.send({ t: 'unsubscribe', topics: ['t'] })
+    ada.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    expect(await ada.take()).toMatchObject([{ t: 'subscribed' }])
+    answers.shift()!(false)
+    expect(await ada.take()).toEqual([])
+  })
+
   it('asks about leases a few at a time, and not of all connections at once', async () => {
     let now = 0
     let most = 0
