@@ -1,4 +1,3 @@
-import type { Position } from '../core/event.ts'
 import type { LogEntry, LogEvent } from './event-log.ts'
 import { eventsFrame } from './frames.ts'
 import { SharedFrame } from './shared-frame.ts'
@@ -17,7 +16,6 @@ export class EventBatch {
   /** For everybody who needs all of it. */
   readonly frame = new SharedFrame(() => eventsFrame(this.topic, this.epoch, this.events))
   #characters = 0
-  #end: Position | undefined
 
   constructor(topic: string, epoch: string, events: LogEvent[] = []) {
     this.topic = topic
@@ -33,16 +31,8 @@ export class EventBatch {
       if (isFull || epoch !== this.epoch || event.offset !== last.offset + 1) return false
     }
     this.events.push(event)
-    this.#end = undefined
     this.#characters += event.json.length
     return true
-  }
-
-  /** Where a client stands after it: one object for all of them. A batch without events has none. */
-  get end(): Position | undefined {
-    const offset = this.events.at(-1)?.offset
-    if (offset === undefined) return undefined
-    return (this.#end ??= { epoch: this.epoch, offset })
   }
 }
 
@@ -87,9 +77,16 @@ export class FanOut {
 
   flush(): void {
     this.#isScheduled = false
-    for (const [topic, batch] of this.#pending) {
-      this.#pending.delete(topic)
-      this.#deliver(batch)
+    const batches = [...this.#pending.values()]
+    this.#pending.clear()
+    const [only] = batches
+    // With several, a socket may get more than one frame, which then go out in one write.
+    if (only && batches.length === 1) {
+      this.#writes.directly(() => {
+        this.#deliver(only)
+      })
+    } else {
+      for (const batch of batches) this.#deliver(batch)
     }
     this.#writes.serve()
   }

@@ -25,7 +25,7 @@ export class Outgoing implements Writer {
   readonly #owner: OutgoingOwner
   #isOpen = true
   /** Shared frames that wait for this socket's turn, and their size. */
-  #waiting: SharedFrame[] | undefined
+  #waiting: readonly SharedFrame[] | undefined
   #waitingBytes = 0
   /** Since when events are held back. `undefined`: they are not. */
   #heldBackSince: number | undefined
@@ -54,19 +54,28 @@ export class Outgoing implements Writer {
     // Answers are not held back, but a client that reads none of them is noticed.
     this.room()
     this.write()
-    this.#trySend(() => {
+    // Writing may have ended the connection.
+    if (!this.#isOpen) return
+    try {
       this.#socket.send(frame)
-    })
+    } catch (cause) {
+      this.#owner.sendFailed(cause)
+    }
   }
 
   sendShared(frame: SharedFrame): void {
     if (!this.#isOpen) return
+    const { writes } = this.#context
+    if (!this.#waiting && writes.isDirect()) {
+      this.#write(frame.alone)
+      return
+    }
     this.#waitingBytes += frame.text.length
     if (this.#waiting) {
-      this.#waiting.push(frame)
+      this.#waiting = [...this.#waiting, frame]
     } else {
-      this.#waiting = [frame]
-      this.#context.writes.add(this)
+      this.#waiting = frame.alone
+      writes.add(this)
     }
   }
 
@@ -84,10 +93,7 @@ export class Outgoing implements Writer {
     if (!frames) return
     this.#waiting = undefined
     this.#waitingBytes = 0
-    this.#trySend(() => {
-      if (this.#socket.sendShared) this.#socket.sendShared(frames)
-      else for (const { text } of frames) this.#socket.send(text)
-    })
+    this.#write(frames)
   }
 
   /** Bytes that may be sent before events are held back. 0 while they are held back. */
@@ -108,10 +114,10 @@ export class Outgoing implements Writer {
     this.#heldBackSince = undefined
   }
 
-  #trySend(send: () => void): void {
-    if (!this.#isOpen) return
+  #write(frames: readonly SharedFrame[]): void {
     try {
-      send()
+      if (this.#socket.sendShared) this.#socket.sendShared(frames)
+      else for (const { text } of frames) this.#socket.send(text)
     } catch (cause) {
       this.#owner.sendFailed(cause)
     }

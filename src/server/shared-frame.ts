@@ -5,6 +5,11 @@
 export class SharedFrame {
   readonly #write: () => string
   #text: string | undefined
+  /** This frame and no other: one list for all who are sent nothing else. */
+  readonly alone: readonly SharedFrame[] = [this]
+  /** What was asked for last, which is what is asked for next. */
+  #lastEncode: ((text: string) => unknown) | undefined
+  #lastEncoded: unknown
   /** Few: one for each format that the audience speaks. */
   #encoded: Map<(text: string) => unknown, unknown> | undefined
 
@@ -18,11 +23,12 @@ export class SharedFrame {
 
   /** What `encode` makes of the text: asked once, and remembered for as long as this frame is on its way. */
   as<T>(encode: (text: string) => T): T {
+    if (encode === this.#lastEncode) return this.#lastEncoded as T
     const encoded = (this.#encoded ??= new Map<(text: string) => unknown, unknown>())
-    const known = encoded.get(encode)
-    if (known !== undefined) return known as T
-    const made = encode(this.text)
+    const made = (encoded.get(encode) as T | undefined) ?? encode(this.text)
     encoded.set(encode, made)
+    this.#lastEncode = encode
+    this.#lastEncoded = made
     return made
   }
 }

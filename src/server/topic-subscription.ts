@@ -52,8 +52,12 @@ const MAX_READS = 3
 export class TopicSubscription implements TopicListener {
   readonly topic: string
   readonly #host: SubscriptionHost
-  /** What the client has been sent. `undefined` until the first answer. */
-  #sent: Position | undefined
+  /**
+   * What the client has been sent: an epoch, `undefined` until the first answer, and an offset. Not one object, since
+   * a fan-out writes it for thousands of subscriptions, and a number is cheaper for the garbage collector.
+   */
+  #epoch: string | undefined
+  #offset = 0
   /** What was heard while the log is read. `undefined` when live. */
   #heard: HeardEvents | undefined
   /** What to do next; a new request replaces one that has not begun. Taken by `#run`. */
@@ -70,12 +74,12 @@ export class TopicSubscription implements TopicListener {
 
   /** The last position that was sent. `undefined` while it is not known. */
   get sent(): Position | undefined {
-    return this.#heard ? undefined : this.#sent
+    return this.#heard ? undefined : this.#position
   }
 
   /** It was answered, so the client hears of the topic. */
   get isLive(): boolean {
-    return this.#sent !== undefined && !this.#hasEnded
+    return this.#epoch !== undefined && !this.#hasEnded
   }
 
   /** Who hears signals of the topic by it. */
@@ -105,22 +109,22 @@ export class TopicSubscription implements TopicListener {
       this.#heard.add(batch)
       return
     }
-    const sent = this.#sent
-    if (!sent || this.#isBehind) return
-    const rest = continuation(batch, sent)
+    if (this.#epoch === undefined || this.#isBehind) return
+    const { events } = batch
+    const isNext = batch.epoch === this.#epoch && events[0]?.offset === this.#offset + 1
+    const rest = isNext ? events : continuation(batch, { epoch: this.#epoch, offset: this.#offset })
     if (!rest) {
       this.#repair()
       return
     }
-    const { end } = batch
-    if (rest.length === 0 || !end) return
+    if (rest.length === 0) return
     if (this.#host.room() <= 0) {
       this.#isBehind = true
       return
     }
-    if (rest.length === batch.events.length) this.#host.sendShared(batch.frame)
+    if (rest.length === events.length) this.#host.sendShared(batch.frame)
     else this.#host.send(eventsFrame(this.topic, batch.epoch, rest))
-    this.#sent = end
+    this.#offset = rest.at(-1)!.offset
   }
 
   missed(): void {
@@ -128,11 +132,15 @@ export class TopicSubscription implements TopicListener {
     // A read that is under way may be older than what was missed.
     if (this.#heard) this.#heard.spoil()
     // Whoever is behind reads anyway, once there is room.
-    else if (this.#sent && !this.#isBehind) this.#repair()
+    else if (this.isLive && !this.#isBehind) this.#repair()
+  }
+
+  get #position(): Position | undefined {
+    return this.#epoch === undefined ? undefined : { epoch: this.#epoch, offset: this.#offset }
   }
 
   #repair(): void {
-    this.#want({ position: this.#sent, isAsked: false })
+    this.#want({ position: this.#position, isAsked: false })
   }
 
   #want(wanted: Wanted): void {
@@ -224,7 +232,8 @@ export class TopicSubscription implements TopicListener {
   }
 
   #goLive(position: Position, rest: LogEvent[]): void {
-    this.#sent = position
+    this.#epoch = position.epoch
+    this.#offset = position.offset
     this.#heard = undefined
     this.#isBehind = false
     if (rest.length > 0) this.deliver(new EventBatch(this.topic, position.epoch, rest))

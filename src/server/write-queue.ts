@@ -23,6 +23,9 @@ export class WriteQueue {
   readonly #waiting: Writer[] = []
   #isScheduled = false
   #isServing = false
+  /** Since when whoever is added is served at once. */
+  #directSince: number | undefined
+  #servedDirectly = 0
 
   constructor(clock: Clock, defer: (run: () => void) => void) {
     this.#clock = clock
@@ -34,6 +37,26 @@ export class WriteQueue {
     this.#schedule()
   }
 
+  /** Whether somebody who would wait may write at once instead: nobody is before them, and there is time. */
+  isDirect(): boolean {
+    if (this.#directSince === undefined) return false
+    this.#servedDirectly += 1
+    if (this.#servedDirectly % WRITES_PER_LOOK === 0 && this.#isOver(this.#directSince)) {
+      this.#directSince = undefined
+    }
+    return this.#directSince !== undefined
+  }
+
+  /**
+   * Runs `deliver`, which has one frame for each of many: as many as there is time for are served at once, while what
+   * they need is still in the processor's cache.
+   */
+  directly(deliver: () => void): void {
+    if (this.#waiting.length === 0 && !this.#isServing) this.#directSince = this.#clock.now()
+    deliver()
+    this.#directSince = undefined
+  }
+
   /** Serves as many as there is time for now, and the others later. */
   serve(): void {
     // Somebody who is written to may end, of which others are to hear.
@@ -43,14 +66,17 @@ export class WriteQueue {
     let served = 0
     while (served < this.#waiting.length) {
       this.#waiting[served++]!.write()
-      if (served % WRITES_PER_LOOK > 0) continue
-      const elapsedMs = this.#clock.now() - startedAt
-      // A clock that was set back ends the turn, too.
-      if (elapsedMs >= TURN_MS || elapsedMs < 0) break
+      if (served % WRITES_PER_LOOK === 0 && this.#isOver(startedAt)) break
     }
     this.#waiting.splice(0, served)
     this.#isServing = false
     if (this.#waiting.length > 0) this.#schedule()
+  }
+
+  #isOver(startedAt: number): boolean {
+    const elapsedMs = this.#clock.now() - startedAt
+    // A clock that was set back ends the turn, too.
+    return elapsedMs >= TURN_MS || elapsedMs < 0
   }
 
   #schedule(): void {

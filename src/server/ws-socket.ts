@@ -40,33 +40,44 @@ export class WsSocket implements ServerSocket {
   readonly #format: WireFormat
   /** How a frame for many is made; `undefined`: `ws` makes it. */
   readonly #makeFrame: ((text: string) => Buffer) | undefined
+  readonly #socket: Socket | undefined
+  /** What waited after the last write: 0 stays 0 until the next one, and a fan-out asks thousands of sockets. */
+  #buffered = 0
 
   constructor(webSocket: WebSocket, format: WireFormat) {
     this.#webSocket = webSocket
     this.#format = format
     this.#makeFrame = frameMaker(webSocket, format)
+    this.#socket = (webSocket as unknown as Internals)._socket ?? undefined
   }
 
   get bufferedAmount(): number {
-    return this.#webSocket.bufferedAmount
+    if (this.#buffered > 0) this.#buffered = this.#webSocket.bufferedAmount
+    return this.#buffered
   }
 
   send(text: string): void {
     this.#webSocket.send(this.#format.payload(text))
+    this.#buffered = this.#webSocket.bufferedAmount
   }
 
   sendShared(frames: readonly SharedFrame[]): void {
-    const socket = this.#makeFrame && idleSocket(this.#webSocket)
-    if (!socket || !this.#makeFrame) {
+    const makeFrame = this.#makeFrame
+    const socket = this.#socket
+    if (!socket || !makeFrame || !isIdle(this.#webSocket, makeFrame === this.#format.compressedFrame)) {
       for (const frame of frames) this.#webSocket.send(frame.as(this.#format.payload))
-    } else if (frames.length === 1) {
-      socket.write(frames[0]!.as(this.#makeFrame))
+      this.#buffered = this.#webSocket.bufferedAmount
+      return
+    }
+    if (frames.length === 1) {
+      socket.write(frames[0]!.as(makeFrame))
     } else {
       // One system call for all of them.
       socket.cork()
-      for (const frame of frames) socket.write(frame.as(this.#makeFrame))
+      for (const frame of frames) socket.write(frame.as(makeFrame))
       socket.uncork()
     }
+    this.#buffered = socket.writableLength
   }
 
   /** A frame from the client. */
@@ -108,9 +119,10 @@ function frameMaker(webSocket: WebSocket, format: WireFormat): ((text: string) =
   return windowBits === undefined || windowBits === 15 ? format.compressedFrame : undefined
 }
 
-/** The socket below, when nothing that was given to `ws` can still be overtaken. */
-function idleSocket(webSocket: WebSocket): Socket | undefined {
-  const { _socket: socket, _sender: sender } = webSocket as unknown as Internals
-  if (webSocket.readyState !== OPEN || !socket?.writable) return undefined
-  return sender?._state === 0 || sender?._deflating === false ? socket : undefined
+/** Whether nothing that was given to `ws` can be overtaken: without compression, it writes everything at once. */
+function isIdle(webSocket: WebSocket, compresses: boolean): boolean {
+  if (webSocket.readyState !== OPEN) return false
+  if (!compresses) return true
+  const { _sender: sender } = webSocket as unknown as Internals
+  return sender?._state === 0 || sender?._deflating === false
 }
