@@ -39,8 +39,8 @@ export interface RedisEventLogOptions {
    */
   readonly feedMaxEvents?: number | undefined
   /**
-   * Over how many hash slots of a Redis Cluster the topics are spread. Each costs every node a connection, and a
-   * change of the number starts every history anew. One is enough for a Redis that is not a cluster.
+   * Over how many hash slots of a Redis Cluster the topics are spread. Each costs every node a connection; one is
+   * enough for a Redis that is not a cluster. The same on all nodes: to change it, change `prefix` with it.
    * @default 1
    */
   readonly shards?: number | undefined
