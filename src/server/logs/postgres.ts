@@ -123,8 +123,17 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
   let closed = false
 
   const report = (error: RealtimeError) => {
-    // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-    ;(options.onError ?? console.error)(error)
+    try {
+      if (options.onError) {
+        options.onError(error)
+        return
+      }
+    } catch (failure) {
+      // eslint-disable-next-line no-console -- nothing is swallowed
+      console.error(failure)
+    }
+    // eslint-disable-next-line no-console -- the default of onError
+    console.error(error)
   }
 
   const query = async <TRow>(client: SqlClient, text: string, params: unknown[]): Promise<TRow[]> => {
