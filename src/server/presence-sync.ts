@@ -22,7 +22,7 @@ interface Peer {
   version: number | undefined
   askedAt: number
   /** What has come of an answer so far. */
-  parts: { next: number; members: (readonly [string, NodeMember])[] }
+  parts: { next: number; version: number; members: (readonly [string, NodeMember])[] } | undefined
   /** It has said goodbye: its members stay this long. */
   goneAt: number | undefined
 }
@@ -95,7 +95,7 @@ export class PresenceSync {
       heardAt: 0,
       version: undefined,
       askedAt: -Infinity,
-      parts: { next: 0, members: [] },
+      parts: undefined,
       goneAt: undefined,
     }
     this.#peers.set(node, peer)
@@ -135,21 +135,18 @@ export class PresenceSync {
   }
 
   #hearPart(peer: Peer, message: Extract<NodeMessage, { t: 'all' }>): void {
+    const { part, version, isLast } = message
+    if (part === 0) peer.parts = { next: 0, version, members: [] }
     const { parts } = peer
-    if (message.part === 0) {
-      parts.next = 0
-      parts.members = []
-    }
     // A part is missing: what has come is of no use, and the next sign of life asks again.
-    if (message.part !== parts.next) return
+    if (part !== parts?.next || version !== parts.version) return
     parts.next++
     parts.members.push(...flat(message.members))
-    if (!message.isLast) return
-    const told = parts.members
-    parts.members = []
-    peer.version = message.version
-    this.#state.replace(message.node, told)
-    this.#onChange(told)
+    if (!isLast) return
+    peer.parts = undefined
+    peer.version = version
+    this.#state.replace(message.node, parts.members)
+    this.#onChange(parts.members)
   }
 
   #ask(node: string, peer: Peer): void {

@@ -96,6 +96,32 @@ describe('presence', () => {
     expect(diffs.flatMap(({ left }) => left)).toEqual([])
   })
 
+  it('keeps a member whose client has a newer connection, however the older one ends', async () => {
+    const { connect, time, server } = startManual()
+    const old = [await connect('ada', 'a'), await connect('ada', 'a'), await connect('ada', 'a')]
+    const fresh = await connect('ada', 'a')
+    for (const client of [...old, fresh]) {
+      client.send({ t: 'presence-join', topic: 'room', state: 'x' })
+      await settle()
+    }
+    old[0]!.lose(1001)
+    old[1]!.lose(1006)
+    old[2]!.send({ t: 'presence-leave', topic: 'room' })
+    time.advance(20_000)
+    expect(server.presence('room')).toHaveLength(1)
+    fresh.send({ t: 'presence-leave', topic: 'room' })
+    expect(server.presence('room')).toEqual([])
+  })
+
+  it('gives no grace to a client without a name: it cannot come back as the same', async () => {
+    const { connect, server } = startManual()
+    const ada = await connect('ada')
+    ada.send({ t: 'presence-join', topic: 'room', state: 'x' })
+    await settle()
+    ada.lose()
+    expect(server.presence('room')).toEqual([])
+  })
+
   it('tells of a leave when the grace is over, and of a goodbye at once', async () => {
     const { connect, time } = startManual({ presence: { graceMs: 10_000 } })
     const [ada, bob, eve] = [await connect('ada', 'a'), await connect('bob', 'b'), await connect('eve', 'e')]
@@ -187,6 +213,7 @@ describe('presence', () => {
     })
     const ada = await connect('ada', 'a')
     ada.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
     ada.send({ t: 'presence-leave', topic: 'room' })
     allow(true)
     expect(await ada.take()).toEqual([])
@@ -282,6 +309,74 @@ describe('presence on two nodes', () => {
     moved.send({ t: 'presence-leave', topic: 'room' })
     time.advance(GATHERED * 2)
     for (const { server } of nodes) expect(server.presence('room')).toEqual([])
+  })
+
+  it('leaves no ghost of a client that has moved and left within the grace', async () => {
+    const { time, nodes } = startCluster()
+    const ada = await nodes[0].connect('ada', 'a')
+    ada.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
+    time.advance(GATHERED)
+    ada.lose()
+    const moved = await nodes[1].connect('ada', 'a')
+    time.advance(10)
+    moved.send({ t: 'presence-join', topic: 'room', state: 2 })
+    await settle()
+    time.advance(GATHERED)
+    moved.send({ t: 'presence-leave', topic: 'room' })
+    time.advance(GATHERED * 2)
+    for (const { server } of nodes) expect(server.presence('room')).toEqual([])
+  })
+
+  it('keeps the members of a node that says goodbye for the grace, and no longer', async () => {
+    const { time, nodes } = startCluster({ presence: { graceMs: 10_000 } })
+    const [ada, bob] = [await nodes[0].connect('ada', 'a'), await nodes[1].connect('bob', 'b')]
+    for (const client of [ada, bob]) client.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
+    time.advance(GATHERED)
+    const closing = nodes[0].server.close({ graceMs: 100 })
+    time.advance(100)
+    await closing
+    time.advance(9_000)
+    expect(userIds(nodes[1].server.presence('room'))).toEqual(['ada', 'bob'])
+    time.advance(1_000)
+    expect(userIds(nodes[1].server.presence('room'))).toEqual(['bob'])
+  })
+
+  it('asks at once when a change does not follow what was heard last', async () => {
+    const { time, nodes, bus } = startCluster()
+    const [ada, bob] = [await nodes[0].connect('ada', 'a'), await nodes[0].connect('bob', 'b')]
+    await nodes[1].connect('eve', 'e')
+    ada.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
+    time.advance(GATHERED)
+    time.advance(2_000)
+    bus.isDown = true
+    bob.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
+    time.advance(GATHERED)
+    bus.isDown = false
+    ada.send({ t: 'presence-update', topic: 'room', state: 2 })
+    time.advance(GATHERED)
+    expect(userIds(nodes[1].server.presence('room'))).toEqual(['ada', 'bob'])
+  })
+
+  it('does not take a part of the members of a node for all of them', async () => {
+    const { time, nodes, bus } = startCluster({ limits: { maxPresenceMembers: 1_000 } })
+    for (let n = 0; n < 300; n++) {
+      const client = await nodes[0].connect('ada', `c${n}`)
+      client.send({ t: 'presence-join', topic: 'room', state: n })
+    }
+    await nodes[1].connect('eve', 'e')
+    await settle()
+    time.advance(GATHERED)
+    expect(nodes[1].server.presence('room')).toHaveLength(300)
+    const whole = bus.said.length
+    await bus.publish('{"t":"ask","node":"somebody"}')
+    const [first, last] = bus.said.slice(whole).filter((text) => text.includes('"all"'))
+    expect([first, last].map((text) => JSON.parse(text!).isLast)).toEqual([false, true])
+    await bus.publish(last!.replace(/"part":1/, '"part":2'))
+    expect(nodes[1].server.presence('room')).toHaveLength(300)
   })
 
   it('buries the members of a node that died, and keeps those of one that went away for the grace', async () => {

@@ -158,6 +158,22 @@ describe('a send', () => {
     expect(await ada.take()).toEqual([])
   })
 
+  it('does not begin when the connection goes while it is being authorized', async () => {
+    let allow = (_: boolean) => {}
+    let isBegun = false
+    const { connect } = startManual({
+      authorize: () => new Promise<boolean>((resolve) => (allow = resolve)),
+      onSend: () => (isBegun = true),
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'send', id: '1', type: 'x', topic: 't' })
+    await settle()
+    ada.lose()
+    allow(true)
+    await settle()
+    expect(isBegun).toBe(false)
+  })
+
   it('S7 is limited by a limiter that nodes share, by user', async () => {
     const sends = new RateLimiterMemory({ points: 3, duration: 60 })
     const { connect } = startManual({ rateLimiters: { sends }, onSend: () => {} })
