@@ -80,7 +80,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   },
   'realtime-query-bridge/server/redis': {
     file: 'server-redis',
-    names: ['redisEventLog'],
+    names: ['redisBus', 'redisEventLog'],
     packages: ['node:crypto'],
   },
   'realtime-query-bridge/server/postgres': {

@@ -44,7 +44,11 @@ export interface RedisEventLogOptions {
    * @default 1
    */
   readonly shards?: number | undefined
-  /** How long a call waits for Redis before it rejects, in ms: reconnects and repeated tries included. @default 5_000 */
+  /**
+   * How long a call waits for Redis before it rejects, in ms: reconnects and repeated tries included. A read right after
+   * the first `subscribe` waits for that as long, too.
+   * @default 5_000
+   */
   readonly timeoutMs?: number | undefined
   /** Hears of outages (once each) and of what else goes wrong in the background. @default console.error */
   readonly onError?: ((error: RealtimeError) => void) | undefined
