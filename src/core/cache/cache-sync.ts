@@ -23,7 +23,7 @@ import {
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
 import type { Position } from '../event.ts'
-import { isContained, isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fact.ts'
+import { isRepeatable, widest, type Fact, type Positions, type RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
 import { Overlay, type Outcome } from '../overlay/overlay.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
@@ -36,9 +36,10 @@ import { ForeignWrites } from './foreign-writes.ts'
 import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
 import { KeyIndex } from './key-index.ts'
 import { Optimistic } from './optimistic.ts'
-import type { PositionedFetchOptions } from './positioned-fetch.ts'
+import { lowest, type PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type Plan, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
+import { positionsThatCame } from './travelling-positions.ts'
 
 export interface CacheSyncOptions {
   queryClient: QueryClient
@@ -47,7 +48,7 @@ export interface CacheSyncOptions {
   requestFrame: RequestFrame
   limits: CacheLimits
   ids: TemporaryIds
-  onError(error: RealtimeError): void
+  readonly onError: (error: RealtimeError) => void
   /** Called after the effects of a batch are in the cache. */
   onApplied(batch: readonly RoutedEvent[]): void
 }
@@ -113,6 +114,11 @@ export class CacheSync {
   readonly optimistic: Optimistic
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
+  /** What responses have stated while the bridge was not started. */
+  readonly #unwatched = new WeakMap<Query, { positions: Positions; dataUpdatedAt: number }>()
+  /** Queries whose data has come with its positions: those are true once. */
+  readonly #placed = new WeakSet<Query>()
+  #hasPlaced = false
   /** Queries to show at the end of the step that is running; `undefined` between steps. */
   #toShow: Set<Query> | undefined
   /** What the queries of the overlay showed when `stop` left them. */
@@ -240,7 +246,38 @@ export class CacheSync {
       find: (queryKey) => this.find(queryKey),
       recordOf: (query) => this.#journal.get(query),
       whenChanged: () => this.optimistic.whenChanged(),
+      unwatched: ({ client, queryKey }, positions) => {
+        const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
+        if (query === undefined) return
+        const { dataUpdatedAt } = query.state
+        const known = this.#unwatched.get(query)
+        const isSameFetch = known?.dataUpdatedAt === dataUpdatedAt
+        const lowestOf = isSameFetch ? lowest(known.positions, positions) : positions
+        this.#unwatched.set(query, { positions: lowestOf, dataUpdatedAt })
+      },
     }
+  }
+
+  /** Where the confirmed data of a query stands, as far as it is known. */
+  positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
+    const { positions = positionsThatCame(query) } = this.#unwatched.get(query) ?? {}
+    return this.overlay.inspect(query).positions ?? (positions && Object.fromEntries(positions))
+  }
+
+  /**
+   * From where the events of a topic are needed, when all data that they concern has come with its positions.
+   * `undefined`: some of it may be of any time.
+   */
+  startOf(topic: string, isConcerned: (query: Query) => boolean): Position | undefined {
+    let start: Position | undefined
+    if (!this.#hasPlaced) return undefined
+    for (const query of this.#index.match({})) {
+      if (query.state.data === undefined || !isConcerned(query)) continue
+      const position = this.overlay.entries.get(query)?.positions.get(topic)
+      if (position === undefined || (start && start.epoch !== position.epoch)) return undefined
+      if (start === undefined || position.offset < start.offset) start = position
+    }
+    return start
   }
 
   inspect(queryKey: QueryKey): QueryInspection | undefined {
@@ -356,7 +393,7 @@ export class CacheSync {
       return
     }
     const entry = this.overlay.entries.get(query)
-    const isProven = (fact: Fact) => isContained(fact, entry?.positions) === true
+    const isProven = (fact: Fact) => this.overlay.log.contains(entry?.positions, fact) === true
     const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
     this.#journal.note(query, facts)
     const { data, dataUpdatedAt, fetchStatus } = query.state
@@ -455,7 +492,9 @@ export class CacheSync {
     const isYoung = this.#options.clock.now() - dataUpdatedAt < this.#options.limits.streamLagMs
     return facts.some(
       (fact) =>
-        !isRepeatable(fact) && (isYoung || fact.isReplay) && isContained(fact, positions) === undefined,
+        !isRepeatable(fact) &&
+        (isYoung || fact.isReplay) &&
+        this.overlay.log.contains(positions, fact) === undefined,
     )
   }
 
@@ -527,8 +566,22 @@ export class CacheSync {
 
   /** The data that a query has now is its base, wherever it came from. */
   #based(query: Query): void {
-    this.overlay.entries.delete(query)
+    this.overlay.forget(query)
+    this.#place(query)
     this.optimistic.cover(query)
+  }
+
+  /** Data that has come with its positions is as good as a response that was read there. */
+  #place(query: Query): void {
+    const came = this.#placed.has(query) ? undefined : positionsThatCame(query)
+    this.#placed.add(query)
+    if (came === undefined) return
+    this.#hasPlaced = true
+    const response = { data: query.state.data, positions: came, startedAt: 0, page: undefined, arrived: [] }
+    const outcome = this.overlay.respond(query, response)
+    this.#report(query, outcome, [])
+    this.#show(query)
+    if (outcome.refetchType) this.#distrust(query)
   }
 
   /**
@@ -538,7 +591,7 @@ export class CacheSync {
   #distrust(query: Query): void {
     // Not inside the dispatch: whoever restores it may not have finished.
     queueMicrotask(() => {
-      if (this.#detach !== undefined) this.#invalidate(query, 'active')
+      if (this.#detach !== undefined && !this.overlay.isLive(query)) this.#invalidate(query, 'active')
     })
   }
 
@@ -549,7 +602,8 @@ export class CacheSync {
 
   #fetchSucceeded(query: Query): void {
     const record = this.#journal.close(query)
-    const { startedAt = 0, page, positions, facts: arrived = [], isVoid } = record ?? {}
+    const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
+    const startedAt = readAt ?? record?.startedAt ?? 0
     this.overlay.nextTick()
     const stated = positions && positions.size > 0 ? positions : undefined
     const response = { data: query.state.data, positions: stated, startedAt, page, arrived }

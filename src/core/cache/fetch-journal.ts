@@ -16,6 +16,8 @@ import type { Freshness } from './cache-writer.ts'
 export interface FetchRecord {
   /** In ticks of the overlay. */
   readonly startedAt: number
+  /** When the first request began whose answer it has in it: a request may be repeated. In ticks. */
+  readAt: number | undefined
   /** What has arrived since, in order. */
   facts: Fact[]
   /** The response cannot be trusted to be current: the query is invalidated again after it. */
@@ -49,6 +51,7 @@ export class FetchJournal {
       for (const { refetchType } of replaced?.facts ?? []) if (refetchType) dirty = widest(dirty, refetchType)
     this.#records.set(query, {
       startedAt,
+      readAt: undefined,
       facts: [],
       dirty,
       page,

@@ -21,6 +21,8 @@ export type ReadBelow = (queryKey: QueryKey) => unknown
 export interface Beginning {
   readonly mutationId: string
   readonly scope?: string | undefined
+  /** The mutations that make what it mentions. @default none */
+  readonly follows?: readonly string[] | undefined
   /** @default whether it creates no row under its mutationId: a second one could stand beside the real row */
   readonly isIdempotent: boolean | undefined
   readonly settle: 'echo' | 'refetch'
@@ -40,16 +42,16 @@ export interface OptimisticOptions {
   ids: TemporaryIds
   clock: Clock
   echoTimeoutMs: number
-  affected(effects: readonly Effect[]): Set<Query>
-  find(queryKey: QueryKey): Query | undefined
+  readonly affected: (effects: readonly Effect[]) => Set<Query>
+  readonly find: (queryKey: QueryKey) => Query | undefined
   /** When the oldest fetch in flight of these queries began, in ticks. */
-  oldestFetch(queries: readonly Query[]): number
+  readonly oldestFetch: (queries: readonly Query[]) => number
   /** Shows a query as it is when what runs together has ended. */
-  show(query: Query): void
+  readonly show: (query: Query) => void
   /** What runs in it is one step for everybody who looks on. */
-  together(step: () => void): void
-  invalidate(query: Query): void
-  onError(error: RealtimeError): void
+  readonly together: (step: () => void) => void
+  readonly invalidate: (query: Query) => void
+  readonly onError: (error: RealtimeError) => void
 }
 
 /** What is kept of a mutation beside its place in the overlay. */
@@ -57,6 +59,8 @@ interface Running {
   readonly guess: Beginning['guess']
   /** What the guess has read. */
   reads: Set<Query>
+  /** It has asked for what was not there. */
+  hasMissed: boolean
   /** Ends the wait for the echo. */
   cancel: (() => void) | undefined
 }
@@ -81,12 +85,13 @@ export class Optimistic {
   }
 
   /** Shows a mutation from now on. */
-  begin({ mutationId, scope, isIdempotent, settle, guess }: Beginning): void {
+  begin({ mutationId, scope, follows = [], isIdempotent, settle, guess }: Beginning): void {
     const { overlay } = this.#options
     if (overlay.operations.has(mutationId)) return
     const operation: Operation = {
       mutationId,
       scope,
+      follows,
       isIdempotent: isIdempotent ?? true,
       settle,
       beganAt: overlay.nextTick(),
@@ -100,7 +105,7 @@ export class Optimistic {
       isOverdue: false,
     }
     overlay.operations.set(mutationId, operation)
-    this.#running.set(mutationId, { guess, reads: new Set(), cancel: undefined })
+    this.#running.set(mutationId, { guess, reads: new Set(), hasMissed: false, cancel: undefined })
     this.#options.together(() => {
       this.#guess(operation)
       operation.isIdempotent =
@@ -201,6 +206,7 @@ export class Optimistic {
 
   /** A query is new, or has new data of its own: mutations are shown over it. */
   cover(query: Query): void {
+    if ([...this.#running.values()].some(({ hasMissed }) => hasMissed)) this.refresh()
     if (this.#cover(query)) this.#options.show(query)
   }
 
@@ -220,7 +226,8 @@ export class Optimistic {
     for (const operation of overlay.operations.values()) {
       const running = this.#running.get(operation.mutationId)
       // Also when it is known to be carried out: until it is in the base, it stands on what the base becomes.
-      if (operation.confirmed || !running || (running.reads.size === 0 && !isAll)) continue
+      if (operation.confirmed || !running) continue
+      if (running.reads.size === 0 && !running.hasMissed && !isAll) continue
       const before = operation.effects
       this.#guess(operation)
       this.#showAll([...before, ...operation.effects])
@@ -280,9 +287,11 @@ export class Optimistic {
     const running = this.#running.get(operation.mutationId)
     if (running === undefined) return
     const reads = new Set<Query>()
+    let hasMissed = false
     try {
       operation.effects = running.guess((queryKey) => {
         const query = find(queryKey)
+        if (query?.state.data === undefined) hasMissed = true
         if (query === undefined) return undefined
         reads.add(query)
         return overlay.entries.has(query) ? overlay.view(query, operation) : query.state.data
@@ -298,6 +307,7 @@ export class Optimistic {
       )
     }
     running.reads = reads
+    running.hasMissed = hasMissed
     for (const query of this.#options.affected(operation.effects)) this.#cover(query)
   }
 
@@ -316,9 +326,17 @@ export class Optimistic {
     const { overlay } = this.#options
     for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
     this.#wake()
+    this.#untaint(operation)
     if (operation.fate === 'acked') return
     operation.fate = 'acked'
     operation.settledAt = Math.min(operation.settledAt, overlay.nextTick())
+  }
+
+  /** The app wrote a query with this guess in it: now it is confirmed, it would be there twice. */
+  #untaint({ mutationId, isIdempotent }: Operation): void {
+    if (isIdempotent) return
+    for (const [query, { tainted }] of this.#options.overlay.entries)
+      if (tainted.delete(mutationId)) this.#options.invalidate(query)
   }
 
   /** What the echo brings takes the place of the guess; where it brings nothing, a fetch will. */
@@ -364,7 +382,7 @@ export class Optimistic {
     const { overlay, oldestFetch } = this.#options
     for (const operation of [...overlay.operations.values()]) {
       if (operation.fate === 'pending') continue
-      const queries = [...this.#queriesOf(operation)]
+      const queries = this.#changedBy(operation)
       if (!overlay.isDone(operation, queries, oldestFetch(queries))) {
         if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
         continue
@@ -377,7 +395,7 @@ export class Optimistic {
 
   #isOpen(operation: Operation): boolean {
     const { overlay } = this.#options
-    return [...this.#queriesOf(operation)].some((query) => {
+    return this.#changedBy(operation).some((query) => {
       const entry = overlay.entries.get(query)
       return query.isActive() && entry?.base !== undefined && !includes(entry, operation, overlay.log)
     })
@@ -402,6 +420,12 @@ export class Optimistic {
 
   #queriesOf({ effects, confirmed = [] }: Operation): Set<Query> {
     return this.#options.affected([...effects, ...confirmed])
+  }
+
+  /** Without those that it only puts out of date. */
+  #changedBy(operation: Operation): Query[] {
+    const { overlay } = this.#options
+    return [...this.#queriesOf(operation)].filter((query) => overlay.effectsOn(operation, query).length > 0)
   }
 
   #showAll(effects: readonly Effect[]): void {

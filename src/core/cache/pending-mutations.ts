@@ -112,11 +112,11 @@ export interface PendingMutationsOptions {
   ids: TemporaryIds
   /** Tells the mutations of one bridge from those of another over the same client. */
   owner: unknown
-  now(): number
-  createId(): string
+  readonly now: () => number
+  readonly createId: () => string
   /** What brings the confirmed data, when a mutation does not say. */
-  settle(): 'echo' | 'refetch'
-  onError(error: RealtimeError): void
+  readonly settle: () => 'echo' | 'refetch'
+  readonly onError: (error: RealtimeError) => void
 }
 
 export class PendingMutations {
@@ -319,6 +319,7 @@ export class PendingMutations {
     optimistic.begin({
       mutationId,
       scope: mutation?.options.scope?.id,
+      follows: this.#othersIn(variables, running).map((other) => other.mutationId),
       isIdempotent: spec.isIdempotent,
       settle: spec.settle ?? settle(),
       guess: (get) => {
@@ -409,13 +410,8 @@ export class PendingMutations {
 
   /** A mutation that mentions what another one creates is sent after it, with the real id. */
   async #waitForOthers(running: RunningMutation): Promise<void> {
-    const others: RunningMutation[] = []
-    mentions(running.variables, (text) => {
-      const other = this.#byId.get(text)
-      if (other && other !== running && other.fate !== 'done') others.push(other)
-      return false
-    })
-    for (const other of others) {
+    for (const other of this.#othersIn(running.variables, running)) {
+      if (other.fate === 'done') continue
       running.isWaiting = other.fate === 'open'
       this.#changed()
       await other.settled.promise
@@ -428,6 +424,17 @@ export class PendingMutations {
         details: { mutationId: other.mutationId },
       })
     }
+  }
+
+  /** The mutations that make what some variables mention. */
+  #othersIn(variables: unknown, running: RunningMutation): RunningMutation[] {
+    const others: RunningMutation[] = []
+    mentions(variables, (text) => {
+      const other = this.#byId.get(text)
+      if (other && other !== running) others.push(other)
+      return false
+    })
+    return others
   }
 
   /** Its echo has come, or nothing of it is left to be confirmed. */

@@ -7,6 +7,7 @@
  */
 import type { Query, QueryFunction, QueryFunctionContext, QueryKey } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
+import type { Position } from '../event.ts'
 import { hasReached, type Positions } from '../overlay/fact.ts'
 import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
@@ -27,10 +28,12 @@ export interface PositionedFetchOptions {
   clock: Clock
   /** How long a response is held at most, in ms. */
   barrierTimeoutMs: number
-  find(queryKey: QueryKey): Query | undefined
-  recordOf(query: Query): FetchRecord | undefined
+  readonly find: (queryKey: QueryKey) => Query | undefined
+  readonly recordOf: (query: Query) => FetchRecord | undefined
+  /** A response of a query that is not watched: the bridge is not started, as on a server that renders. */
+  unwatched(context: Pick<QueryFunctionContext, 'client' | 'queryKey'>, positions: Positions): void
   /** Resolves when the fate of a mutation, or the place of a stream, has changed. */
-  whenChanged(): { promise: Promise<void>; cancel(): void }
+  readonly whenChanged: () => { promise: Promise<void>; cancel(): void }
 }
 
 /** Reads of one fetch that mutations overlapped. One more would not tell more. */
@@ -57,10 +60,14 @@ export function positionedFetch<TData, TQueryKey extends QueryKey, TPageParam>(
         received: { value: received, enumerable: true },
       }) as PositionedContext<TQueryKey, TPageParam>
       const data = await fn(extended)
-      if (query === undefined || record === undefined) return data
+      if (query === undefined || record === undefined) {
+        options.unwatched(context, positions)
+        return data
+      }
       const isClear = await pass(query, { positions, startedAt }, options)
       if (isClear === 'again' && reads < MAX_READS) continue
       if (isClear !== true) record.isVoid = true
+      record.readAt = Math.min(record.readAt ?? Infinity, startedAt)
       record.positions = lowest(record.positions, positions)
       return data
     }
@@ -99,9 +106,13 @@ async function pass(
     stop?.()
     change.cancel()
   }
-  // Without a position nothing tells whether it was read before one of them was carried out, or after.
+  // Without positions, or with those of two epochs, nothing tells whether it was read before one was carried out.
   const isOpen = ({ fate, acks }: Operation) =>
-    fate !== 'pending' && (positions.size === 0 || acks.size === 0)
+    fate !== 'pending' && ![...acks].some(([topic, at]) => isComparable(topic, at))
+  const isComparable = (topic: string, at: Position) => {
+    const read = positions.get(topic)
+    return overlay.log.hasReached(topic, read, at) !== undefined
+  }
   for (const operation of overlay.operations.values()) {
     if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
     if (operation.settledAt >= startedAt) overlapping.add(operation)
@@ -110,7 +121,7 @@ async function pass(
 }
 
 /** Of several pages the one that is furthest behind counts; a topic that one of them does not state is not known. */
-function lowest(known: Positions | undefined, added: Positions): Positions {
+export function lowest(known: Positions | undefined, added: Positions): Positions {
   if (known === undefined) return added
   const result = new Map(known)
   for (const [topic, position] of known) {

@@ -38,13 +38,13 @@ export interface Entry {
   readonly tainted: Set<string>
 }
 
-export const newEntry = (base: unknown): Entry => ({
+export const newEntry = (base: unknown, readAt = -1): Entry => ({
   base,
   positions: new Map(),
   isFrozen: false,
   facts: [],
   need: new Map(),
-  readAt: -1,
+  readAt,
   kept: new Set(),
   echoed: new Set(),
   tainted: new Set(),
@@ -87,7 +87,7 @@ export function includes(entry: Entry, operation: Operation, log: StreamLog): bo
   for (const [topic, position] of acks) {
     const at = positionIn(entry, topic, log)
     // Positions always beat clocks: a response that began later may come from a replica that lags behind.
-    const reached = hasReached(at, position)
+    const reached = log.hasReached(topic, at, position)
     if (reached === false) return false
     isProven ||= reached === true
   }
@@ -108,10 +108,20 @@ export function answers(
   return !reached.includes(false) && (reached.includes(true) || startedAt > settledAt)
 }
 
+/** Whether the server carries out an operation after another one, whatever is known of their positions. */
+const comesAfter = ({ scope, follows }: Operation, other: Operation): boolean =>
+  (scope !== undefined && scope === other.scope) || follows.includes(other.mutationId)
+
 /** An operation with what it does to one query. */
 export interface Layer {
   readonly operation: Operation
   readonly effects: readonly PatchingEffect[]
+}
+
+/** What has arrived since a guess that must not be applied twice may hold it already: it waits for the fetch. In ticks. */
+export function heldFrom(operations: readonly Layer[]): number {
+  const open = operations.filter(({ operation: { isIdempotent, fate } }) => !isIdempotent && fate !== 'acked')
+  return Math.min(...open.map(({ operation }) => operation.beganAt))
 }
 
 /**
@@ -119,14 +129,8 @@ export interface Layer {
  * confirmed operations that are not in the base yet, by position; guesses last, save those that their scope puts
  * before a confirmed one. (R3 of the engine's rules.)
  */
-export function layersOver(entry: Entry, operations: readonly Layer[]): PatchingEffect[] {
+export function layersOver(entry: Entry, operations: readonly Layer[], heldFrom: number): PatchingEffect[] {
   const placed: { fact?: Fact; layer?: Layer; effects: readonly PatchingEffect[] }[] = []
-  // What has arrived since a guess that must not be applied twice may hold it already: it waits for the fetch.
-  const heldFrom = Math.min(
-    ...operations
-      .filter(({ operation: { isIdempotent, fate } }) => !isIdempotent && fate !== 'acked')
-      .map(({ operation }) => operation.beganAt),
-  )
   for (const fact of entry.facts) if (fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
 
   const isAfter = (item: (typeof placed)[number], acks: ReadonlyMap<string, Position>) => {
@@ -144,13 +148,13 @@ export function layersOver(entry: Entry, operations: readonly Layer[]): Patching
     placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
   }
   layers.forEach((layer, index) => {
-    const { acks, scope } = layer.operation
+    const { acks } = layer.operation
     if (acks.size > 0) return
     const later = layers.slice(index + 1).map(({ operation }) => operation)
     const at = placed.findIndex(
       (item) =>
-        scope !== undefined &&
-        item.layer?.operation.scope === scope &&
+        item.layer !== undefined &&
+        comesAfter(item.layer.operation, layer.operation) &&
         item.layer.operation.acks.size > 0 &&
         later.includes(item.layer.operation),
     )

@@ -15,6 +15,7 @@ import {
   answers,
   demand,
   freeze,
+  heldFrom,
   includes,
   layersOver,
   newEntry,
@@ -22,15 +23,7 @@ import {
   type Entry,
   type Layer,
 } from './entry.ts'
-import {
-  hasReached,
-  isContained,
-  isRepeatable,
-  widest,
-  type Fact,
-  type Positions,
-  type RefetchType,
-} from './fact.ts'
+import { hasReached, isRepeatable, widest, type Fact, type Positions, type RefetchType } from './fact.ts'
 import { foldEffects, type FoldProblem } from './fold-effects.ts'
 import type { EffectContext } from './list-upsert.ts'
 import type { Operation } from './operation.ts'
@@ -77,6 +70,8 @@ export class Overlay<TQuery extends EffectContext> {
   readonly #options: OverlayOptions<TQuery>
   /** What an operation does to a query, by its list of effects. */
   readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
+  /** When what a query shows was asked for, also where it has no entry. In ticks. */
+  readonly #readAt = new WeakMap<TQuery, number>()
   #tick = 0
 
   constructor(options: OverlayOptions<TQuery>) {
@@ -96,8 +91,17 @@ export class Overlay<TQuery extends EffectContext> {
   /** The entry of a query, made on first use from the data that it has. */
   entryOf(query: TQuery, data: unknown): Entry {
     let entry = this.entries.get(query)
-    if (entry === undefined) this.entries.set(query, (entry = newEntry(data)))
+    if (entry === undefined) {
+      entry = newEntry(data, this.#readAt.get(query))
+      this.entries.set(query, entry)
+    }
     return entry
+  }
+
+  /** What a query shows has not come from a fetch: nothing is known of it. */
+  forget(query: TQuery): void {
+    this.entries.delete(query)
+    this.#readAt.delete(query)
   }
 
   /** Forgets entries that prove nothing and cover nothing: their base is what the cache shows. */
@@ -142,9 +146,9 @@ export class Overlay<TQuery extends EffectContext> {
   view(query: TQuery, below?: Operation): unknown {
     const entry = this.entries.get(query)
     if (entry === undefined) return undefined
-    let layers = this.layers(query)
-    if (below) layers = layers.filter(({ operation }) => operation.beganAt < below.beganAt)
-    const effects = entry.base === undefined ? [] : layersOver(entry, layers)
+    const layers = this.layers(query)
+    const shown = below ? layers.filter(({ operation }) => operation.beganAt < below.beganAt) : layers
+    const effects = entry.base === undefined ? [] : layersOver(entry, shown, heldFrom(layers))
     return effects.length > 0 ? foldEffects(effects, entry.base, query).data : entry.base
   }
 
@@ -175,8 +179,8 @@ export class Overlay<TQuery extends EffectContext> {
 
   /** Events, or local writes, over a base that there is. Called before the log is told of them. */
   apply(query: TQuery, entry: Entry, facts: readonly Fact[]): Outcome {
-    const fresh = facts.filter((fact) => isContained(fact, entry.positions) !== true)
-    const isProven = (fact: Fact) => isContained(fact, entry.positions) !== undefined
+    const fresh = facts.filter((fact) => this.log.contains(entry.positions, fact) !== true)
+    const isProven = (fact: Fact) => this.log.contains(entry.positions, fact) !== undefined
     const cut = fresh.findIndex((fact) => fact.refetchType !== undefined && isProven(fact))
     const [foldable, rest] = cut < 0 ? [fresh, []] : [fresh.slice(0, cut), fresh.slice(cut)]
     const outcome = this.#fold(query, entry, foldable)
@@ -194,8 +198,14 @@ export class Overlay<TQuery extends EffectContext> {
   respond(query: TQuery, response: Response): Outcome {
     const { positions, startedAt, page, arrived } = response
     const entry = this.entryOf(query, undefined)
+    for (const [topic, position] of positions ?? []) this.log.judge(topic, position, startedAt)
     const { missed, isCovered } = this.#missedBy(query, response)
-    if (entry.base !== undefined && positions && this.#isTooOld(entry, { positions, startedAt }, isCovered)) {
+    const isReplayed = isCovered && !missed.some(({ refetchType }) => refetchType)
+    if (
+      entry.base !== undefined &&
+      positions &&
+      this.#isTooOld(entry, { positions, startedAt }, isReplayed)
+    ) {
       return { ...NOTHING, isRefused: true, refetchType: 'active' }
     }
     const isPage = page !== undefined && entry.base !== undefined
@@ -207,6 +217,7 @@ export class Overlay<TQuery extends EffectContext> {
       entry.isFrozen = false
       entry.facts = []
       entry.readAt = startedAt
+      this.#readAt.set(query, startedAt)
       entry.tainted.clear()
       for (const [topic, need] of entry.need) {
         const reached = hasReached(positions?.get(topic), need.position)
@@ -216,12 +227,13 @@ export class Overlay<TQuery extends EffectContext> {
       }
       for (const id of entry.kept) {
         const operation = this.operations.get(id)
-        if (!operation || answers(operation, positions, startedAt)) entry.kept.delete(id)
+        const isAmong = missed.some(({ event, effects }) => event?.mutationId === id && effects.length > 0)
+        if (!operation || isAmong || answers(operation, positions, startedAt)) entry.kept.delete(id)
       }
     }
     let refetchType: RefetchType | undefined
     for (const fact of missed) {
-      const isUnproven = isContained(fact, positions) === undefined
+      const isUnproven = this.log.contains(positions, fact) === undefined
       if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
       // Whether the response has it is not known, and twice is not the same as once.
       else if (isUnproven && !isRepeatable(fact)) refetchType = widest(refetchType, 'active')
@@ -247,6 +259,7 @@ export class Overlay<TQuery extends EffectContext> {
     const at = entry && positionIn(entry, topic, this.log)
     if (entry === undefined || at === undefined) return true
     if (hasReached(at, position)) return false
+    if (at.epoch !== position.epoch) this.log.outlive(topic, at)
     freeze(entry, this.log)
     demand(entry, topic, { position, tick: this.#tick })
     return true
@@ -287,7 +300,7 @@ export class Overlay<TQuery extends EffectContext> {
     if (operation.fate === 'pending' || inFlight <= operation.settledAt) return false
     for (const [topic, position] of operation.acks) {
       const at = this.log.position(topic)
-      if (at && hasReached(at, position) === false) return false
+      if (this.log.hasReached(topic, at, position) === false) return false
     }
     return queries.every((query) => {
       const entry = this.entries.get(query)
@@ -357,9 +370,10 @@ export class Overlay<TQuery extends EffectContext> {
   /** What a response does not have in it, as far as is known here, in the order of its arrival. */
   #missedBy(
     query: TQuery,
-    { positions, arrived }: Response,
+    { positions, arrived, startedAt }: Response,
   ): { missed: readonly Fact[]; isCovered: boolean } {
-    const late = arrived.filter((fact) => isContained(fact, positions) !== true)
+    // It may have been read again since its fetch began: then the clock tells, where positions do not.
+    const late = arrived.filter((fact) => !(this.log.contains(positions, fact) ?? fact.tick <= startedAt))
     const earlier: Fact[] = []
     let isCovered = true
     for (const [topic, position] of positions ?? []) {
@@ -384,14 +398,17 @@ export class Overlay<TQuery extends EffectContext> {
   #isTooOld(
     entry: Entry,
     { positions, startedAt }: { positions: Positions; startedAt: number },
-    isCovered: boolean,
+    isReplayed: boolean,
   ): boolean {
     for (const [topic, position] of positions) {
       if (this.log.isPast(topic, position)) return true
       const need = entry.need.get(topic)
-      if (need && hasReached(position, need.position) === false) return true
+      if (need && this.log.hasReached(topic, position, need.position) === false) return true
       const at = positionIn(entry, topic, this.log)
-      if (!isCovered && at && hasReached(position, at) === false) return true
+      const stream = this.log.position(topic)
+      const isBridged = isReplayed && stream && hasReached(stream, position)
+      const end = isBridged ? stream : position
+      if (at && this.log.hasReached(topic, end, at) === false) return true
     }
     // Positions that are known are not given up for a response that states others.
     return [...entry.need].some(([topic, { tick }]) => !positions.has(topic) && startedAt < tick)

@@ -7,6 +7,7 @@
  */
 import type { Position, RealtimeEvent } from '../event.ts'
 import type { Effect } from '../routing/effect.ts'
+import { hasReached, type Fact, type Positions } from './fact.ts'
 
 const MAX_TOPICS = 1_000
 
@@ -33,6 +34,8 @@ interface TopicLog {
 export class StreamLog {
   readonly #maxEvents: number
   readonly #topics = new Map<string, TopicLog>()
+  /** Epochs that queries were read in, and that a reset is about to end. By topic. */
+  readonly #outlived = new Map<string, Set<string>>()
 
   constructor(maxEvents: number) {
     this.#maxEvents = maxEvents
@@ -45,6 +48,41 @@ export class StreamLog {
   /** Whether an epoch of this topic is known to be over. */
   isPast(topic: string, { epoch }: Position): boolean {
     return this.#topics.get(topic)?.pastEpochs.includes(epoch) === true
+  }
+
+  /**
+   * Whether `at` is not before `position`, also where they are of two epochs of which one is known to be over.
+   * `undefined`: that cannot be told.
+   */
+  hasReached(topic: string, at: Position | undefined, position: Position): boolean | undefined {
+    const known = hasReached(at, position)
+    const log = this.#topics.get(topic)
+    if (known !== undefined || at === undefined || log === undefined) return known
+    // Newest first; -1 is the topic's own, if it is known at all.
+    const age = ({ epoch }: Position) => log.pastEpochs.indexOf(epoch)
+    const isKnown = (one: Position) => one.epoch === log.position.epoch || age(one) >= 0
+    return isKnown(at) && isKnown(position) ? age(at) < age(position) : undefined
+  }
+
+  /**
+   * Whether data read at these positions has the event of a fact in it; `undefined`: they say nothing of its topic.
+   * Data of an epoch that is not known here is taken for later than all that is: see `judge`.
+   */
+  contains(positions: Positions | undefined, { event }: Fact): boolean | undefined {
+    const { topic, position } = event ?? {}
+    const at = topic === undefined ? undefined : positions?.get(topic)
+    if (topic === undefined || position === undefined || at === undefined) return undefined
+    return this.hasReached(topic, at, position) ?? true
+  }
+
+  /**
+   * A response of an epoch that is not known here. If it was asked for before the topic's own epoch was heard of, it is
+   * from before that; else it is from an epoch that the stream has yet to hear of.
+   */
+  judge(topic: string, { epoch }: Position, startedAt: number): void {
+    const log = this.#topics.get(topic)
+    if (log === undefined || log.position.epoch === epoch || log.pastEpochs.includes(epoch)) return
+    if (startedAt <= log.brokenAt) log.pastEpochs.push(epoch)
   }
 
   /** An event was applied. They come in order: the session sees to that. */
@@ -70,10 +108,19 @@ export class StreamLog {
   /** The stream goes on from `position`, and what came before it may have been missed. */
   reset(topic: string, position: Position, tick: number): void {
     const log = this.#of(topic, position)
+    for (const epoch of this.#outlived.get(topic) ?? [])
+      if (epoch !== position.epoch && !log.pastEpochs.includes(epoch)) log.pastEpochs.push(epoch)
+    this.#outlived.delete(topic)
     log.brokenAt = tick
     log.position = position
     log.floor = position.offset
     log.events = log.events.filter(({ event }) => event.position.offset > position.offset)
+  }
+
+  /** Something was read in another epoch than the one that the next `reset` goes on in. */
+  outlive(topic: string, { epoch }: Position): void {
+    const epochs = this.#outlived.get(topic) ?? new Set()
+    this.#outlived.set(topic, epochs.add(epoch))
   }
 
   /** Whether events of this topic may have been missed since a tick. */
@@ -83,10 +130,11 @@ export class StreamLog {
 
   /**
    * The events after `position` that have been applied; `undefined` when some of them are not known here any more.
-   * Nothing is after a position of an epoch that is not the topic's: it is of the future, as far as is known.
+   * Nothing is after a position of an epoch that is not known here: it is of the future.
    */
   after(topic: string, position: Position): readonly LoggedEvent[] | undefined {
     const log = this.#topics.get(topic)
+    if (this.isPast(topic, position)) return undefined
     if (log === undefined || log.position.epoch !== position.epoch) return []
     if (position.offset < log.floor && position.offset < log.position.offset) return undefined
     let from = log.events.length
@@ -103,6 +151,7 @@ export class StreamLog {
 
   clear(): void {
     this.#topics.clear()
+    this.#outlived.clear()
   }
 
   #of(topic: string, { epoch, offset }: Position): TopicLog {
@@ -116,7 +165,9 @@ export class StreamLog {
         brokenAt: -1,
       }
     } else if (log.position.epoch !== epoch) {
-      log.pastEpochs = [log.position.epoch, ...log.pastEpochs].slice(0, MAX_PAST_EPOCHS)
+      // One that was taken for over is not.
+      const others = log.pastEpochs.filter((past) => past !== epoch)
+      log.pastEpochs = [log.position.epoch, ...others].slice(0, MAX_PAST_EPOCHS)
       log.position = { epoch, offset: offset - 1 }
       log.floor = offset - 1
       log.events = []
