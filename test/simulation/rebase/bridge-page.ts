@@ -2,10 +2,11 @@
 import { dehydrate, hydrate, MutationObserver, type MutationOptions } from '@tanstack/query-core'
 import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import type { RealtimeError } from '../../../src/core/errors.ts'
+import { invalidate } from '../../../src/core/routing/effects.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, guessed, saved } from './app-events.ts'
-import { ModelServer, type Write } from './facts.ts'
+import { boardOf, ModelServer, type Write } from './facts.ts'
 import { Lost, type Positions, type WriteAnswer } from './network.ts'
 import type { Operation } from './operation.ts'
 import { Page, type PageOptions } from './page.ts'
@@ -70,7 +71,7 @@ export class BridgePage extends Page {
 
   run(operation: Operation): void {
     this.version += 1
-    const { serial, write, refused } = operation
+    const { asked: serial, write, refused } = operation
     const observer = new MutationObserver(this.queryClient, {
       ...this.#mutationOptions(write.op),
       scope: { id: this.#scopeOf(write) },
@@ -102,9 +103,10 @@ export class BridgePage extends Page {
       if (pending.status !== 'failed') continue
       if (luck % 2 === 1) pending.discard()
       else {
-        const { serial } = pending.variables as Variables
-        const operation = this.operations.find((one) => one.serial === serial)
-        if (operation) operation.state = 'pending'
+        // It begins anew, after all that has begun meanwhile.
+        const failed = this.operationOf((pending.variables as Variables).serial)
+        const serial = this.operations.at(-1)!.serial + 0.01
+        this.operations.push({ ...failed, serial, mutationId: undefined, state: 'pending' })
         this.version += 1
         pending.retry()
       }
@@ -152,6 +154,12 @@ export class BridgePage extends Page {
       },
       ...(op === 'insert' &&
         ids === 'server' && { confirm: ({ fact }: WriteAnswer) => saved(fact.row!, configuration) }),
+      // Nobody tells the author of its own writes: what they change beside their rows is the app's to know.
+      ...(settle === 'refetch' && {
+        onSettled: (_result, _error, { write: done }: Variables) => {
+          if (life === this.#life) this.bridge.write([invalidate(['stats', boardOf(done)])])
+        },
+      }),
       onError: (error: Error, { serial }: Variables) => {
         if (life === this.#life) this.ended(this.operationOf(serial), error)
       },
@@ -164,7 +172,7 @@ export class BridgePage extends Page {
   }
 
   operationOf(serial: number): Operation {
-    return this.operations.find((one) => one.serial === serial)!
+    return this.operations.findLast(({ asked }) => asked === serial)!
   }
 
   /** The page is loaded again: what it had asked for is lost, what it has persisted is there. */

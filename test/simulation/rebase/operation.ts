@@ -3,7 +3,10 @@ import { isOpen, type ModelServer, type Row, type Write } from './facts.ts'
 import type { RowQuery } from './queries.ts'
 
 export interface Operation {
+  /** In the order in which they begin. */
   readonly serial: number
+  /** The serial of the first attempt, when it was refused and is tried again. */
+  readonly asked: number
   readonly client: number
   /** Rows by the ids that the author knew when it began. */
   readonly write: Write
@@ -46,7 +49,7 @@ export function showing(
     const isGone =
       server.deletedAt.has(key) ||
       ownLater(operation, operations, server, key).some(isDelete) ||
-      operations.some(({ state, mutationId }) => state === 'failed' && mutationId === key)
+      operations.some(({ state, mutationId }) => mutationId === key && isNothing(state, key, server))
     return isGone ? 'beaten' : 'hidden'
   }
   if (write.op === 'insert') return 'shown'
@@ -63,6 +66,10 @@ export function showing(
 }
 
 export const mayShowIn = ({ kind }: RowQuery, row: Row) => kind !== 'open' || isOpen(row)
+
+/** It was refused, or has never reached the server. */
+const isNothing = (state: Operation['state'], mutationId: string, server: ModelServer) =>
+  state === 'failed' || (state === 'unknown' && !server.factOf(mutationId))
 
 const isDelete = ({ write }: Operation) => write.op === 'delete'
 

@@ -4,7 +4,17 @@
  * folding is used here.
  */
 import type { BridgePage } from './bridge-page.ts'
-import { BOARDS, isOpen, ModelServer, sorted, topicOf, type Board, type Position, type Row } from './facts.ts'
+import {
+  boardOf,
+  BOARDS,
+  isOpen,
+  ModelServer,
+  sorted,
+  topicOf,
+  type Board,
+  type Position,
+  type Row,
+} from './facts.ts'
 import type { Operation } from './operation.ts'
 import { rowKeyOf } from './operation.ts'
 import type { Page } from './page.ts'
@@ -90,7 +100,7 @@ export class BridgeOracle implements Oracle {
     if (isOneMoment && !isTrue(query, base, states as States, index)) {
       return `at ${where} has the base ${inWords(query, base)}, not ${rowsInWords(rowsIn(query, states as States, index))} ${JSON.stringify(answer(query, states as States, index))} (I1)`
     }
-    return isLive
+    return isLive && isOneMoment
       ? this.#checkView(page, query, { view, states: states as States, positions, where })
       : undefined
   }
@@ -125,7 +135,7 @@ export class BridgeOracle implements Oracle {
       const shown = (view as { n: number }).n
       return shown === n ? undefined : `at ${where} shows ${shown}, not ${n} (I2)`
     }
-    const { rows, loose } = this.#expected(page, query, { states, over })
+    const { rows, loose } = this.#expected(page, query, { states, over, positions })
     const isFirm = (row: Row) => !loose.has(this.#server.keyOf(row.id))
     const shown = rowsOf(query, view).filter(isFirm)
     const expected = rows.filter(isFirm)
@@ -145,7 +155,11 @@ export class BridgeOracle implements Oracle {
     return !(isKnown && fact && ModelServer.reaches(positions[topicOf(board)]!, fact.position))
   }
 
-  #expected(page: BridgePage, query: RowQuery, { states, over }: { states: States; over: Operation[] }) {
+  #expected(
+    page: BridgePage,
+    query: RowQuery,
+    { states, over, positions }: { states: States; over: Operation[]; positions: Positions },
+  ) {
     const { index, network } = page.options
     /** Rows of which this query cannot tell how they look. */
     const loose = new Set<string>()
@@ -155,6 +169,14 @@ export class BridgeOracle implements Oracle {
         ? rowsIn({ ...query, kind: 'all', boards: [board] }, states, index)
         : [])
         rows.set(this.#server.keyOf(row.id), row)
+    // Of a server that has begun anew meanwhile nobody can tell whether it has what was before.
+    for (const operation of page.operations) {
+      const { write, state, mutationId } = operation
+      const fact = mutationId === undefined ? undefined : this.#server.factOf(mutationId)
+      const at = positions[topicOf(boardOf(write))]
+      const key = rowKeyOf(operation, this.#server)
+      if (key !== undefined && state === 'acked' && fact && fact.position.epoch !== at?.epoch) loose.add(key)
+    }
     for (const operation of over) {
       const { write, state, mutationId } = operation
       const key = rowKeyOf(operation, this.#server)
@@ -166,7 +188,11 @@ export class BridgeOracle implements Oracle {
           network.configuration.ids === 'server' && (state === 'acked' || page.echoed.has(mutationId!))
         rows.set(key, isNamed ? this.#server.factOf(mutationId!)!.row! : { ...write.row, id: mutationId! })
       } else if (write.op === 'delete') rows.delete(key)
-      else if (row) {
+      else if (!row) {
+        // The app has it from another query, which may be behind or ahead of this one.
+        const isFromElsewhere = write.field !== 'title' && ['both', 'open', 'feed'].includes(query.kind)
+        if (isFromElsewhere) loose.add(key)
+      } else {
         const next = { ...row, [write.field]: write.value }
         rows.set(key, next)
         const isFromElsewhere = query.kind === 'open' && !isOpen(row) && isOpen(next)

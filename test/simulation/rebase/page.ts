@@ -104,9 +104,15 @@ export abstract class Page {
     return this.queryClient.getQueryData(query.key)
   }
 
-  allRows(): Map<RowQuery, readonly Row[]> {
+  /** By query; `undefined` where there is no data yet. */
+  allRows(): Map<RowQuery, readonly Row[] | undefined> {
     const queries = [...this.mounted.keys()].filter((query) => !this.foreign.has(query))
-    return new Map(queries.map((query) => [query, rowsOf(query, this.dataOf(query))]))
+    return new Map(
+      queries.map((query) => {
+        const data = this.dataOf(query)
+        return [query, data === undefined ? undefined : rowsOf(query, data)]
+      }),
+    )
   }
 
   describe(query: RowQuery): string {

@@ -64,8 +64,10 @@ export class Watcher {
     let isDouble = false
     for (const row of rowsOf(query, data)) {
       const key = this.#server.keyOf(row.id)
-      isDouble ||= rows.has(key)
-      rows.set(key, row)
+      const other = rows.get(key)
+      // Pages are read one after the other: a row that has moved meanwhile is on both, until the move is heard of.
+      isDouble ||= other !== undefined && (query.kind !== 'feed' || other.rev === row.rev)
+      if (!other || other.rev < row.rev) rows.set(key, row)
     }
     if (isDouble && !memory.isDouble) this.#report('duplicate', query, 'a row is there twice')
     memory.isDouble = isDouble

@@ -201,6 +201,7 @@ export class World {
     const own = rowKeyOf(operation, server)
     const after = page.allRows()
     for (const [query, rows] of before!) {
+      if (!rows) continue
       this.#collateral += collateral(rows, after.get(query) ?? [], {
         isOwn: ({ id }) => server.keyOf(id) === own,
         isDeleted: ({ id }) =>
@@ -220,6 +221,7 @@ export class World {
     const refusedShare = this.#history.configuration.refused
     const operation: Operation = {
       serial: this.#serial,
+      asked: this.#serial,
       client: page.options.index,
       write,
       refused: (luck >> 5) % 100 < refusedShare,
