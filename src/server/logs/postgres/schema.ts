@@ -90,10 +90,14 @@ begin
     raise notice 'Without the timeline and the identity of the cluster a failover is not noticed: %', sqlerrm;
   end;
   execute format($define$
-    create or replace function ${s}.base() returns text language sql stable as $body$
-      select left(encode(sha256(convert_to(concat_ws(
-        ':', m.history, '${s}.meta'::regclass::oid%s
-      ), 'UTF8')), 'hex'), 20) from ${s}.meta m
+    create or replace function ${s}.base() returns text language plpgsql stable as $body$
+    begin -- not a plain SQL function, which is planned at every call
+      return (
+        select left(encode(sha256(convert_to(concat_ws(
+          ':', m.history, '${s}.meta'::regclass::oid%s
+        ), 'UTF8')), 'hex'), 20) from ${s}.meta m
+      );
+    end
     $body$
   $define$, place);
 
