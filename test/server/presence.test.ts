@@ -375,8 +375,18 @@ describe('presence on two nodes', () => {
     await bus.publish('{"t":"ask","node":"somebody"}')
     const [first, last] = bus.said.slice(whole).filter((text) => text.includes('"all"'))
     expect([first, last].map((text) => JSON.parse(text!).isLast)).toEqual([false, true])
-    await bus.publish(last!.replace(/"part":1/, '"part":2'))
-    expect(nodes[1].server.presence('room')).toHaveLength(300)
+    const late = (change: object) =>
+      JSON.stringify({ ...(JSON.parse(last!) as object), members: [], ...change })
+    for (const said of [
+      late({ part: 2 }), // nothing before it
+      first!,
+      late({ part: 2 }), // not what follows
+      first!,
+      late({ version: 999 }), // of another answer
+    ]) {
+      await bus.publish(said)
+      expect(nodes[1].server.presence('room')).toHaveLength(300)
+    }
   })
 
   it('buries the members of a node that died, and keeps those of one that went away for the grace', async () => {
