@@ -21,14 +21,15 @@ import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
-import { PendingMutations, type PendingMutation } from './core/cache/pending-mutations.ts'
+import type { PendingMutation } from './core/cache/pending-mutation.ts'
+import { PendingMutations } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { TopicsWarning } from './core/cache/topics-warning.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
-import type { RealtimeEvent } from './core/event.ts'
+import type { Position, RealtimeEvent } from './core/event.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
@@ -212,6 +213,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       clock,
       random,
       signals: options.signals,
+      startOf: (topic) => this.#cache.startOf(topic, (query) => this.#interest.keepsLive(query, topic)),
       limits: given,
       handlers: {
         onEvents: (received, isReplay) => {
@@ -438,6 +440,14 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   /** What is known of a query's data, for devtools and tests. `undefined`: there is no such query. */
   inspect(queryKey: QueryKey): QueryInspection | undefined {
     return this.#cache.inspect(queryKey)
+  }
+
+  /**
+   * Where what the server has confirmed of a query stands in its topics.
+   * @internal
+   */
+  positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
+    return this.#cache.positionsOf(query)
   }
 
   /**

@@ -7,7 +7,7 @@ export {
 export type { RequestFrame } from './core/cache/batcher.ts'
 export type { CacheLimits, QueryInspection } from './core/cache/cache-sync.ts'
 export type { EffectExplanation, Explanation, QueryExplanation } from './core/cache/explain.ts'
-export type { PendingMutation, PendingStatus } from './core/cache/pending-mutations.ts'
+export type { PendingMutation, PendingStatus } from './core/cache/pending-mutation.ts'
 export type { HeaderSource, PositionSource } from './core/cache/position-source.ts'
 export type { PositionedContext } from './core/cache/positioned-fetch.ts'
 export type { TopicsOfQuery } from './core/cache/topic-interest.ts'

@@ -1,6 +1,6 @@
 import type { DataTag, MutationFunctionContext, MutationOptions, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
-import { REALTIME, type MutationSpec } from './core/cache/pending-mutations.ts'
+import { REALTIME, type MutationSpec } from './core/cache/pending-mutation.ts'
 import type { PositionSource } from './core/cache/position-source.ts'
 import { RealtimeError } from './core/errors.ts'
 import type { Effect } from './core/routing/effect.ts'

@@ -6,105 +6,35 @@
 import {
   MutationObserver,
   partialMatchKey,
-  type Mutation,
   type MutationCacheNotifyEvent,
-  type MutationKey,
-  type MutationOptions,
   type QueryClient,
   type QueryKey,
 } from '@tanstack/query-core'
 import { RealtimeError } from '../errors.ts'
 import type { Positions } from '../overlay/fact.ts'
 import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
-import type { Effect, ItemId } from '../routing/effect.ts'
-import type { Optimistic, ReadBelow } from './optimistic.ts'
+import type { Effect } from '../routing/effect.ts'
+import type { Optimistic } from './optimistic.ts'
+import {
+  idIn,
+  isOf,
+  REALTIME,
+  statusOf,
+  withResolvers,
+  type AnyMutation,
+  type MutationSpec,
+  type OpenMutation,
+  type OptionsWithSpec,
+  type PendingMutation,
+  type RunningMutation,
+} from './pending-mutation.ts'
 import { positionsOf, type PositionSource } from './position-source.ts'
-
-/**
- * - `queued`: it waits for the network, for its scope, or for a mutation that it depends on;
- * - `saving`: its request is under way;
- * - `confirming`: carried out; its event, or a fetch, has not brought it to every query on screen yet;
- * - `failed`: refused. What it showed is gone;
- * - `unknown`: nobody knows what became of it. What it shows stays until a fetch tells.
- */
-export type PendingStatus = 'queued' | 'saving' | 'confirming' | 'failed' | 'unknown'
-
-/** A mutation that is not confirmed, or was refused and is not dealt with yet. */
-export interface PendingMutation {
-  readonly mutationId: string
-  readonly status: PendingStatus
-  readonly variables: unknown
-  readonly mutationKey: MutationKey | undefined
-  /** Why it failed, or why its fate is not known. */
-  readonly error: unknown
-  /** When `mutate` was called, in epoch ms. */
-  readonly submittedAt: number
-  /** The rows that it changes, by their ids. */
-  readonly itemIds: readonly ItemId[]
-  /** Sends it again: a refused one as a new mutation, one whose fate is unknown under its own mutationId. */
-  retry(): void
-  /** Gives it up: what it shows goes. One under way is aborted, if its `mutationFn` listens to the signal. */
-  discard(): void
-}
-
-/** What `mutationFn` gets beside the variables. */
-export interface RunContext {
-  readonly mutationId: string
-  readonly signal: AbortSignal
-  received<TSource extends PositionSource>(source: TSource): TSource
-}
-
-/** What a realtime mutation consists of; the key under which its options carry it. */
-export interface MutationSpec {
-  run(variables: unknown, context: RunContext): Promise<unknown>
-  guess(variables: unknown, context: { mutationId: string; get: ReadBelow }): readonly Effect[]
-  confirm(result: unknown, variables: unknown, mutationId: string): readonly Effect[] | undefined
-  isUnknown(error: unknown): boolean
-  readonly settle: 'echo' | 'refetch' | undefined
-  readonly isIdempotent: boolean | undefined
-}
-
-type AnyMutation = Mutation<any, any, any, any>
-
-/** A mutation that is to survive a reload, with the ids in its variables that are known by now. */
-export interface OpenMutation {
-  readonly mutationId: string
-  readonly mutation: AnyMutation
-  readonly variables: unknown
-}
-
-export const REALTIME = Symbol.for('realtime-query-bridge.mutation')
-
-/** Options of a mutation that carry its spec. The symbol is enumerable: TanStack copies options by spreading them. */
-export type OptionsWithSpec = MutationOptions<any, any, any, any> & {
-  readonly [REALTIME]?: { readonly spec: MutationSpec; readonly owner: unknown }
-}
 
 /** How many of one's own mutationIds are remembered; at the limit the older half is forgotten. */
 const MAX_OWN = 1_000
 
 /** Refused mutations that the app has not dealt with. At the limit the oldest is forgotten. */
 const MAX_FAILED = 100
-
-interface RunningMutation {
-  readonly mutationId: string
-  readonly spec: MutationSpec
-  readonly variables: unknown
-  readonly submittedAt: number
-  readonly controller: AbortController
-  mutation: AnyMutation | undefined
-  /** An execution of TanStack's has it. One that was restored is not executed yet. */
-  isBound: boolean
-  /** It waits for a mutation that makes what it mentions. */
-  isWaiting: boolean
-  /** Its event has come: it was carried out, whatever the response says. */
-  isEchoed: boolean
-  fate: 'open' | 'acked' | 'failed' | 'unknown' | 'done'
-  error: unknown
-  itemIds: readonly ItemId[]
-  keys: readonly QueryKey[]
-  settled: { readonly promise: Promise<void>; readonly resolve: () => void }
-}
 
 export interface PendingMutationsOptions {
   queryClient: QueryClient
@@ -328,7 +258,7 @@ export class PendingMutations {
           ...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : []))),
         ]
         running.keys = effects.map((effect) =>
-          effect.kind === 'setData' ? effect.queryKey : ((effect.filters.queryKey ?? []) as QueryKey),
+          effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? []),
         )
         return effects
       },
@@ -353,7 +283,7 @@ export class PendingMutations {
 
   /** A mutation of the cache that runs, and is not known to: one that was restored. */
   #unbound(spec: MutationSpec, variables: unknown): AnyMutation | undefined {
-    const mutations: AnyMutation[] = this.#options.queryClient.getMutationCache().getAll()
+    const mutations = this.#options.queryClient.getMutationCache().getAll()
     const candidates = mutations.filter(
       (mutation) => isOf(mutation, spec, variables) && this.#byMutation.get(mutation)?.isBound !== true,
     )
@@ -379,7 +309,7 @@ export class PendingMutations {
   }
 
   #onCacheEvent(event: MutationCacheNotifyEvent): void {
-    const { mutation } = event
+    const mutation = event.mutation as AnyMutation | undefined
     if (mutation === undefined) return
     if (event.type === 'added') this.#restored(mutation)
     const running = this.#byMutation.get(mutation)
@@ -494,10 +424,7 @@ export class PendingMutations {
     if ((fate !== 'failed' && fate !== 'unknown') || mutation === undefined) return
     this.#byId.delete(mutationId)
     if (fate === 'unknown') this.#again.set(variables, running)
-    const observer = new MutationObserver(
-      this.#options.queryClient,
-      mutation.options as MutationOptions<any, any, any, any>,
-    )
+    const observer = new MutationObserver(this.#options.queryClient, mutation.options)
     // Its failure is told by the list, and by the callbacks of its options.
     observer.mutate(variables).catch(() => undefined)
   }
@@ -520,33 +447,4 @@ export class PendingMutations {
     this.#snapshots = new Map()
     for (const listener of [...this.#listeners]) listener()
   }
-}
-
-/** Whether a mutation of the cache is under way with this spec and these variables. */
-function isOf({ state, options }: AnyMutation, spec: MutationSpec, variables: unknown): boolean {
-  return (
-    state.status === 'pending' &&
-    Object.is(state.variables, variables) &&
-    (options as OptionsWithSpec)[REALTIME]?.spec === spec
-  )
-}
-
-/** The id that `onMutate` has put into the state of a mutation: it comes back with it after a reload. */
-function idIn({ state }: AnyMutation): string | undefined {
-  const { mutationId } = (state.context ?? {}) as { mutationId?: unknown }
-  return typeof mutationId === 'string' ? mutationId : undefined
-}
-
-function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
-  if (fate === 'failed' || fate === 'unknown') return fate
-  if (fate !== 'open') return 'confirming'
-  return isWaiting || mutation?.state.isPaused === true ? 'queued' : 'saving'
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined
-  const promise = new Promise<void>((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
 }

@@ -27,9 +27,9 @@ type PlannedFact = Omit<Fact, 'effects' | 'refetchType'> & {
 }
 
 export interface PlanOptions {
-  match(filters: QueryFilters): Query[]
+  readonly match: (filters: QueryFilters) => Query[]
   readonly tick: number
-  onError(error: RealtimeError): void
+  readonly onError: (error: RealtimeError) => void
 }
 
 /** What a batch does, query by query, so that each is written once (L7). The order of effects is kept within a query. */
