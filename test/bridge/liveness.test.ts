@@ -1,6 +1,6 @@
 // @vitest-environment jsdom
 /** Down means polling, live means none: per topic, with real observers, whose timers start and stop. */
-import { QueryClient, QueryObserver } from '@tanstack/query-core'
+import { onlineManager, QueryClient, QueryObserver } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { invalidate } from '../../src/core/routing/effects.ts'
@@ -209,6 +209,29 @@ describe('liveness', () => {
     screen.server.deliver({ t: 'events', topic: 'x', epoch: 'e', events: [wire(2), wire(1)] })
     await pass(0)
     expect(told).toHaveBeenCalledTimes(1)
+  })
+
+  it.each([
+    ['once when TanStack leaves reconnects to the bridge', { refetchOnReconnect: false }, 2],
+    ['twice when both look after them', {}, 3],
+  ])('fetches after a lost history %s', async (_, options, fetches) => {
+    screen = new Screen()
+    const observer = new QueryObserver(screen.queryClient, { ...screen.options('a', ['x']), ...options })
+    observer.subscribe(() => undefined)
+    await pass(0)
+    await screen.connect('x')
+    await pass(2_000)
+    screen.server.end()
+    onlineManager.setOnline(false)
+    await pass(2_000)
+    onlineManager.setOnline(true)
+    await pass(1_000)
+    await screen.connect()
+    const position = { epoch: 'another', offset: 3 }
+    screen.server.deliver({ t: 'subscribed', topic: 'x', outcome: 'reset', position })
+    await pass(1_000)
+    expect(screen.fetches).toEqual({ a: fetches })
+    observer.destroy()
   })
 
   it('spreads the polls of many clients', () => {
