@@ -2,11 +2,15 @@
 import {
   defaultShouldDehydrateMutation,
   defaultShouldDehydrateQuery,
+  dehydrate,
+  type DehydratedState,
   type DehydrateOptions,
   type Query,
+  type QueryClient,
   type QueryState,
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
+import { withPositions } from '../core/cache/travelling-positions.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { isPersisted } from './persist-mutations.ts'
 
@@ -44,6 +48,34 @@ export function dehydrateBase(
       return !isElsewhere && shouldDehydrateMutation(mutation)
     },
   }
+}
+
+/**
+ * TanStack's `dehydrate`, with the base of each query and where that stands in the event stream. The positions travel in
+ * the queries' `meta`, through `hydrate`, `HydrationBoundary` or a persister. A bridge over the QueryClient that gets
+ * them asks for what has happened since, and fetches nothing that it can tell to be current. Positions are known of
+ * what `bridge.queryFn` has fetched, also by a bridge that is not started, on a server.
+ *
+ * @param options - TanStack's, and the QueryClient, if it is not the bridge's.
+ * @example
+ * const state = dehydrateWithPositions(bridge)
+ * return <HydrationBoundary state={state}>…</HydrationBoundary>
+ */
+export function dehydrateWithPositions(
+  bridge: RealtimeQueryBridge<EventTable>,
+  options: DehydrateOptions & { queryClient?: QueryClient } = {},
+): DehydratedState {
+  const { queryClient = bridge.queryClient, ...rest } = options
+  const state = dehydrate(queryClient, dehydrateBase(bridge, rest))
+  const cache = queryClient.getQueryCache()
+  const queries = state.queries.map((dehydrated) => {
+    const { queryHash, meta } = dehydrated
+    const { dataUpdatedAt } = dehydrated.state
+    const query = cache.get(queryHash)
+    const positions = query && bridge.positionsOf(query)
+    return positions ? { ...dehydrated, meta: withPositions(meta, { positions, dataUpdatedAt }) } : dehydrated
+  })
+  return { ...state, queries }
 }
 
 /** What TanStack's `experimental_createQueryPersister` stores of one query. */

@@ -1,4 +1,4 @@
-export { dehydrateBase, serializeBase } from './dehydrate-base.ts'
+export { dehydrateBase, dehydrateWithPositions, serializeBase } from './dehydrate-base.ts'
 export type { MutationPersister, PersistedMutationQueue } from './mutation-store.ts'
 export {
   persistMutations,

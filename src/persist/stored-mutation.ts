@@ -33,7 +33,7 @@ export function storedMutation(
     ...(meta && isPlain(meta) && { meta }),
     state: {
       // What `onMutate` has given to the callbacks may hold functions: those are made for this page.
-      context: { ...(isPlain(state.context) ? (state.context as object) : {}), mutationId },
+      context: { ...(isPlain(state.context) ? (state.context) : {}), mutationId },
       data: undefined,
       error: null,
       failureCount: 0,

@@ -51,7 +51,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   },
   'realtime-query-bridge/persist': {
     file: 'persist',
-    names: ['dehydrateBase', 'persistMutations', 'serializeBase'],
+    names: ['dehydrateBase', 'dehydrateWithPositions', 'persistMutations', 'serializeBase'],
     packages: ['@tanstack/query-core'],
   },
   'realtime-query-bridge/server': {

@@ -11,25 +11,16 @@
  * date with what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
  * told, so the raw response is never rendered. It must not throw: query-core would turn the fetch into an error.
  */
-import {
-  notifyManager,
-  replaceEqualDeep,
-  type Query,
-  type QueryCacheNotifyEvent,
-  type QueryClient,
-  type QueryFilters,
-  type QueryKey,
-} from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { RealtimeError } from '../errors.ts'
+import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
 import { isRepeatable, widest, type Fact, type Positions, type RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
 import { Overlay, type Outcome } from '../overlay/overlay.ts'
-import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect } from '../routing/effect.ts'
-import { Batcher, type RequestFrame } from './batcher.ts'
-import { CacheWriter, freshnessOf } from './cache-writer.ts'
+import { Batcher } from './batcher.ts'
+import { changeOf, type CacheChange } from './cache-change.ts'
+import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
+import { CacheWriter } from './cache-writer.ts'
 import { effectFailed } from './effect-failed.ts'
 import { FetchJournal, type FetchRecord } from './fetch-journal.ts'
 import { ForeignWrites } from './foreign-writes.ts'
@@ -40,65 +31,7 @@ import { lowest, type PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type Plan, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
 import { positionsThatCame } from './travelling-positions.ts'
-
-export interface CacheSyncOptions {
-  queryClient: QueryClient
-  clock: Clock
-  random(): number
-  requestFrame: RequestFrame
-  limits: CacheLimits
-  ids: TemporaryIds
-  readonly onError: (error: RealtimeError) => void
-  /** Called after the effects of a batch are in the cache. */
-  onApplied(batch: readonly RoutedEvent[]): void
-}
-
-/** Bounds of the cache stage. */
-export interface CacheLimits {
-  /** Events that wait for the frame; at the limit they are applied at once. @default 1_000 */
-  readonly maxQueuedEvents: number
-  /** What is kept per fetch in flight, and of each topic; at the limit a query is fetched once more. @default 1_000 */
-  readonly maxJournalEffects: number
-  /** Shortest time between the starts of two fetches that events ask for, per query, in ms. @default 200 */
-  readonly refetchIntervalMs: number
-  /**
-   * How far behind a REST response the event stream may be, in ms. An effect that cannot be applied twice
-   * (`update`) and arrives within this time after a response may be in it already: the query is fetched again
-   * once this time has passed. @default 5_000
-   */
-  readonly streamLagMs: number
-  /**
-   * How long a confirmed mutation waits for the event that it causes, in ms. After that what it touches is fetched.
-   * @default 5_000
-   */
-  readonly echoTimeoutMs: number
-  /**
-   * How long a response is held at most while a mutation that must not be shown twice is under way, in ms. After that
-   * it is not shown, and the query is fetched again. @default 10_000
-   */
-  readonly barrierTimeoutMs: number
-}
-
-/** What is known of a query's data. */
-export interface QueryInspection {
-  /** The last confirmed data, under what mutations show. */
-  readonly base: unknown
-  /** Where in its topics it stands; `undefined`: its responses do not say. */
-  readonly positions: Readonly<Record<string, Position>> | undefined
-  /** Every event since is in it. */
-  readonly isLive: boolean
-  /** The mutations shown over it, oldest first. */
-  readonly pending: readonly string[]
-}
-
-/** What is known of a stream after a break. */
-export interface Resync {
-  /** `undefined`: everything that comes over the connection. */
-  readonly topic?: string | undefined
-  readonly position?: Position | undefined
-  /** For how long nothing had happened, in ms. */
-  readonly quietMs?: number | undefined
-}
+import { View } from './view.ts'
 
 export class CacheSync {
   readonly #options: CacheSyncOptions
@@ -108,6 +41,7 @@ export class CacheSync {
   readonly #scheduler: InvalidationScheduler
   readonly #foreignWrites: ForeignWrites
   readonly #batcher: Batcher<RoutedEvent>
+  readonly #view: View
   /** The confirmed data under what is shown, where the two may differ. */
   readonly overlay: Overlay<Query>
   /** The mutations that are shown before they are confirmed. */
@@ -119,8 +53,6 @@ export class CacheSync {
   /** Queries whose data has come with its positions: those are true once. */
   readonly #placed = new WeakSet<Query>()
   #hasPlaced = false
-  /** Queries to show at the end of the step that is running; `undefined` between steps. */
-  #toShow: Set<Query> | undefined
   /** What the queries of the overlay showed when `stop` left them. */
   readonly #left = new Map<Query, unknown>()
   /** Events that the session still handed over after `stop`. Applied by `start`. */
@@ -144,6 +76,12 @@ export class CacheSync {
       },
     })
     this.overlay = new Overlay({ touches, maxFacts: limits.maxJournalEffects })
+    this.#view = new View({
+      overlay: this.overlay,
+      writer: this.#writer,
+      journal: this.#journal,
+      isAttached: () => this.#detach !== undefined,
+    })
     this.optimistic = new Optimistic({
       overlay: this.overlay,
       ids: options.ids,
@@ -153,10 +91,10 @@ export class CacheSync {
       find: (queryKey) => this.find(queryKey),
       oldestFetch: (queries) => this.#journal.oldest(queries),
       show: (query) => {
-        this.#show(query)
+        this.#view.show(query)
       },
       together: (step) => {
-        this.#together(step)
+        this.#view.together(step)
       },
       invalidate: (query) => {
         this.#invalidate(query, 'active')
@@ -186,7 +124,8 @@ export class CacheSync {
     for (const query of cache.getAll()) this.#index.add(query)
     this.#detach = cache.subscribe((event) => {
       try {
-        this.#onCacheEvent(event)
+        const change = changeOf(event, cache)
+        if (change) this.#onCacheChange(change)
       } catch (cause) {
         this.#options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
       }
@@ -226,7 +165,7 @@ export class CacheSync {
       this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
     }
     const isKept = this.#left.has(query) && this.#left.get(query) === query.state.data
-    if (isKept) return this.#show(query)
+    if (isKept) return this.#view.show(query)
     if (this.overlay.entries.has(query)) this.#unfinished.add(query)
     this.#based(query)
   }
@@ -248,7 +187,7 @@ export class CacheSync {
       whenChanged: () => this.optimistic.whenChanged(),
       unwatched: ({ client, queryKey }, positions) => {
         const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
-        if (query === undefined) return
+        if (query === undefined || positions.size === 0) return
         const { dataUpdatedAt } = query.state
         const known = this.#unwatched.get(query)
         const isSameFetch = known?.dataUpdatedAt === dataUpdatedAt
@@ -320,7 +259,7 @@ export class CacheSync {
   resync(isConcerned: (query: Query) => boolean, { topic, position, quietMs = 0 }: Resync): void {
     const now = this.#options.clock.now()
     this.#batcher.flush()
-    this.#together(() => {
+    this.#view.together(() => {
       this.overlay.nextTick()
       for (const query of this.#index.match({})) {
         if (!isConcerned(query)) {
@@ -357,7 +296,7 @@ export class CacheSync {
   }
 
   #apply(batch: readonly RoutedEvent[]): void {
-    this.#together(() => {
+    this.#view.together(() => {
       const tick = this.overlay.nextTick()
       const plans = planBatch(batch, {
         match: (filters) => this.#index.match(filters),
@@ -405,7 +344,7 @@ export class CacheSync {
       const outcome = this.overlay.apply(query, entry, news)
       this.#report(query, outcome, news)
       refetchType = outcome.refetchType
-      this.#show(query)
+      this.#view.show(query)
     } else {
       if ((data !== undefined && effects.length > 0) || isReplacement) {
         const { data: patched, refetch, problems } = foldEffects(effects, data, query)
@@ -415,7 +354,7 @@ export class CacheSync {
         if (refetch) refetchType = 'active'
         if (entry) {
           entry.base = patched
-          this.#show(query)
+          this.#view.show(query)
         }
       }
       for (const fact of news) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
@@ -431,41 +370,7 @@ export class CacheSync {
   /** A query has changed by what came from the server. */
   #written(query: Query): void {
     this.#foreignWrites.changed(query)
-    const record = this.#journal.get(query)
-    if (record !== undefined) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
-  }
-
-  /** One write per query, and one notification, for all that one input does. */
-  #together(step: () => void): void {
-    if (this.#toShow) return step()
-    const queries = (this.#toShow = new Set<Query>())
-    notifyManager.batch(() => {
-      try {
-        step()
-      } finally {
-        this.#toShow = undefined
-        for (const query of queries) this.#show(query)
-      }
-    })
-  }
-
-  /** Shows what the overlay makes of a query, at the end of what runs together. */
-  #show(query: Query): void {
-    if (this.#toShow) {
-      this.#toShow.add(query)
-      return
-    }
-    if (this.#detach === undefined) return
-    const view = this.overlay.view(query)
-    const { data } = query.state
-    if (view !== undefined && view !== data) {
-      // Rows that come out as they were keep their references.
-      const shown = replaceEqualDeep(data, view)
-      if (shown !== data) this.#writer.patch(query, shown)
-      const record = this.#journal.get(query)
-      if (record !== undefined) record.written = { data: shown, freshness: freshnessOf(query.state) }
-    }
-    this.overlay.prune(query)
+    this.#journal.noteWrite(query)
   }
 
   #report(
@@ -515,43 +420,35 @@ export class CacheSync {
     if (wouldFetch(query, refetchType)) this.#scheduler.request(query, refetchType)
   }
 
-  #onCacheEvent(event: QueryCacheNotifyEvent): void {
-    const { query } = event
-    // One that the app has removed goes on telling while it is on screen; so does one that a listener before ours has
-    // removed again.
-    const isCached = this.#options.queryClient.getQueryCache().get(query.queryHash) === query
-    if (!isCached && event.type !== 'removed') return
-    if (event.type === 'added') {
+  #onCacheChange(change: CacheChange): void {
+    const { query } = change
+    if (change.type === 'added') {
       this.#added(query)
       if (query.state.data !== undefined) this.#distrust(query)
-    } else if (event.type === 'observerOptionsUpdated')
-      this.#index.add(query) // It may have another hash function now.
-    else if (event.type === 'removed') {
+    } else if (change.type === 'rehashed') this.#index.add(query)
+    else if (change.type === 'removed') {
       this.#index.remove(query)
       this.#journal.close(query)
       this.#scheduler.forget(query)
       this.#foreignWrites.forget(query)
       this.overlay.entries.delete(query)
-    } else if (event.type === 'updated') {
-      const { action } = event
-      if (action.type === 'fetch') this.#fetchStarted(query, action.meta?.fetchMore?.direction)
-      else if (action.type === 'success' && action.manual !== true) this.#fetchSucceeded(query)
-      else if (action.type === 'success' && !this.#writer.isWriting) this.#writtenByOthers(query)
-      else if (isReset(action, query)) {
-        this.#journal.close(query)
-        this.#based(query)
-      } else if (isRevert(action)) this.#fetchReverted(query)
-      else if (action.type === 'setState' && 'dataUpdatedAt' in action.state) {
-        if (!this.#writer.isWriting) {
-          // A persister puts the age right of what it has answered a fetch with: the data stays.
-          if ('data' in action.state) this.#based(query)
-          this.#distrust(query)
-        }
-      } else if (action.type === 'failed') {
-        // It is asked again, and what comes then says for itself where it stands.
-        const record = this.#journal.get(query)
-        if (record) record.positions = undefined
-      } else if (action.type === 'error') this.#fetchFailed(query, this.#journal.close(query))
+    } else if (change.type === 'fetching') this.#fetchStarted(query, change.page)
+    else if (change.type === 'fetched') this.#fetchSucceeded(query)
+    else if (change.type === 'reverted') this.#fetchReverted(query)
+    else if (change.type === 'failed') this.#fetchFailed(query, this.#journal.close(query))
+    else if (change.type === 'retrying') {
+      // It is asked again, and what comes then says for itself where it stands.
+      const record = this.#journal.get(query)
+      if (record) record.positions = undefined
+    } else if (change.type === 'reset') {
+      this.#journal.close(query)
+      this.#based(query)
+    } else if (this.#writer.isWriting) return
+    else if (change.type === 'written') this.#writtenByOthers(query)
+    else {
+      // A persister puts the age right of what it has answered a fetch with: the data stays.
+      if (change.hasData) this.#based(query)
+      this.#distrust(query)
     }
   }
 
@@ -580,7 +477,7 @@ export class CacheSync {
     const response = { data: query.state.data, positions: came, startedAt: 0, page: undefined, arrived: [] }
     const outcome = this.overlay.respond(query, response)
     this.#report(query, outcome, [])
-    this.#show(query)
+    this.#view.show(query)
     if (outcome.refetchType) this.#distrust(query)
   }
 
@@ -609,7 +506,7 @@ export class CacheSync {
     const response = { data: query.state.data, positions: stated, startedAt, page, arrived }
     const outcome = isVoid ? undefined : this.overlay.respond(query, response)
     if (outcome === undefined || outcome.isRefused) {
-      this.#show(query)
+      this.#view.show(query)
       this.#scheduler.mark(query, 'active')
       this.#writer.invalidate(query)
       this.#scheduler.failed(query)
@@ -618,7 +515,7 @@ export class CacheSync {
     this.#report(query, outcome, arrived)
     this.#foreignWrites.changed(query)
     if (page === undefined) this.#scheduler.succeeded(query)
-    this.#show(query)
+    this.#view.show(query)
     this.optimistic.fetched()
     let stale = record?.dirty
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
@@ -657,18 +554,4 @@ export class CacheSync {
     if (this.#scheduler.staleness(query) && this.#foreignWrites.defer(query)) this.#writer.invalidate(query)
     else this.#fetchFailed(query, record)
   }
-}
-
-type Action = Extract<QueryCacheNotifyEvent, { type: 'updated' }>['action']
-
-/** `query.reset()`: the state the query was made with. Where query-core does not tell that state, its count does. */
-function isReset(action: Action, query: Query): boolean {
-  if (action.type !== 'setState' || action.state.fetchStatus !== 'idle') return false
-  const { resetState } = query as { resetState?: unknown }
-  return resetState === undefined ? action.state.dataUpdateCount === 0 : action.state === resetState
-}
-
-/** A cancel that put a query back to the state of its fetch's start. */
-function isRevert(action: Action): boolean {
-  return action.type === 'setState' && action.state.fetchStatus === 'idle'
 }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Position } from '../event.ts'
 import type { Transport } from '../transport.ts'
 import type { SessionLimits } from './limits.ts'
 import type { SessionHandlers } from './session-handlers.ts'
@@ -14,6 +15,8 @@ export interface SessionOptions {
   /** @default the browser's, where there is one */
   readonly signals?: WakeSignals | undefined
   readonly limits?: Partial<SessionLimits> | undefined
+  /** From where a topic's events are needed that is wanted now. @default from the answer to the subscription */
+  readonly startOf?: ((topic: string) => Position | undefined) | undefined
   /** Ids that no other client has. @default random ones */
   readonly createId?: (() => string) | undefined
 }

@@ -62,7 +62,8 @@ export class Session {
 
   readonly #wire: Wire
 
-  constructor({ transport, handlers, clock, random, signals, limits, createId = randomId }: SessionOptions) {
+  constructor(options: SessionOptions) {
+    const { transport, handlers, clock, random, signals, limits, createId = randomId } = options
     this.#transport = transport
     this.#handlers = handlers
     this.#reporter = new Reporter((error) => {
@@ -136,6 +137,7 @@ export class Session {
         this.#carryOut(outputs, topic, isReplay)
       },
       send,
+      startOf: (topic) => options.startOf?.(topic),
       onPhase: () => {
         this.#reporter.tell(() => this.#handlers.onTopicStates?.())
       },

@@ -79,10 +79,10 @@ export interface StreamStep {
   readonly outputs: readonly StreamOutput[]
 }
 
-export const newStream = (topic: string): TopicStream => ({
+export const newStream = (topic: string, position?: Position): TopicStream => ({
   topic,
   phase: 'down',
-  position: undefined,
+  position,
   held: [],
   attempt: 0,
   dueAt: undefined,

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { Position } from '../event.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
 import type { SessionLimits } from './limits.ts'
 import { Alarm } from './alarm.ts'
@@ -10,6 +11,8 @@ export interface TopicStreamsOptions {
   /** Does what a topic's machine says. `isReplay`: it answers a subscription. */
   readonly carryOut: (outputs: readonly StreamOutput[], topic: string, isReplay: boolean) => void
   readonly send: (message: ClientMessage) => void
+  /** Where a topic is to start that is new; `undefined`: nothing is known of it. */
+  readonly startOf: (topic: string) => Position | undefined
   /** A topic has come, has gone, or is in another phase. */
   readonly onPhase: () => void
 }
@@ -51,7 +54,7 @@ export class TopicStreams {
     const added = [...topics].filter((topic) => !this.#streams.has(topic))
     for (const topic of dropped) this.#streams.delete(topic)
     this.#isAlarmStale = true
-    for (const topic of added) this.#streams.set(topic, newStream(topic))
+    for (const topic of added) this.#streams.set(topic, newStream(topic, this.#options.startOf(topic)))
     if (added.length + dropped.length > 0) this.#options.onPhase()
     return { added, dropped }
   }

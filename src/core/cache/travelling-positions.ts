@@ -1,0 +1,30 @@
+/**
+ * Positions that travel with data: from the server that renders a page to the browser, or from one page to the next.
+ * They stand in the `meta` of a dehydrated query, which TanStack hands over as it is.
+ */
+import type { Query, QueryMeta } from '@tanstack/query-core'
+import type { Position } from '../event.ts'
+import type { Positions } from '../overlay/fact.ts'
+import { isPosition } from '../protocol/position.ts'
+
+const META = 'realtimePositions'
+
+interface Travelling {
+  readonly positions: Readonly<Record<string, Position>>
+  /** Of the data that they belong to. */
+  readonly dataUpdatedAt: number
+}
+
+/** The meta of a query with the positions of its data added. */
+export function withPositions(meta: QueryMeta | undefined, travelling: Travelling): QueryMeta {
+  return { ...meta, [META]: travelling }
+}
+
+/** The positions that have come with the data of a query; `undefined`: none, or it has other data by now. */
+export function positionsThatCame({ meta, state }: Query): Positions | undefined {
+  const { positions, dataUpdatedAt } = (meta?.[META] ?? {}) as Partial<Travelling>
+  if (positions === undefined || dataUpdatedAt !== state.dataUpdatedAt || state.data === undefined)
+    return undefined
+  const pairs = Object.entries(positions).filter(([, position]) => isPosition(position))
+  return pairs.length > 0 ? new Map(pairs) : undefined
+}
