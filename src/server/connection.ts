@@ -29,6 +29,9 @@ export type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 /** RFC 6455: a message that is too big. */
 const MESSAGE_TOO_BIG = 1009
 
+/** In place of what holds a timer. */
+const nothing = () => {}
+
 /** One client: its handshake, its rights and its limits. */
 export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalListener, OutgoingOwner {
   readonly id: string
@@ -212,6 +215,7 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     if (this.#state === 'closed') return false
     this.#state = 'closed'
     this.#cancelDeadline()
+    this.#cancelDeadline = nothing
     this.subscriptions.endAll()
     this.seats?.end(isDrop)
     this.#sends?.end()
@@ -230,6 +234,7 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   /** Called by the login: the client may speak. */
   welcome(): void {
     this.#cancelDeadline()
+    this.#cancelDeadline = nothing
     this.#state = 'ready'
     this.#lease = new Lease(this.#context, this)
     this.sendMessage({ t: 'welcome', connectionId: this.id })

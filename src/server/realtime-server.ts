@@ -169,23 +169,19 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
       connection.sendMessage({ t: 'going-away', retryAfterMs: farewell.retryAfterMs() })
       connection.close(farewell.code, farewell.reason)
     }
-    return {
-      message(data) {
-        connection.message(data)
-      },
-      isOwnedBy: (token, request) => connection.isOwnedBy(token, request),
-      closed(code, reason) {
-        // A client that says goodbye, or whose page is gone, does not come back as the same.
-        connection.end(code !== 1000 && code !== 1001)
-        if (!connections.delete(connection)) return
-        context.note('debug', 'connection closed', { connectionId: connection.id, code, reason })
-        if (connections.size === 0) {
-          cancelSweep?.()
-          cancelSweep = undefined
-        }
-        onGone()
-      },
+    return new OpenedConnection(connection, closed)
+  }
+
+  function closed(connection: Connection, code: number, reason: string): void {
+    // A client that says goodbye, or whose page is gone, does not come back as the same.
+    connection.end(code !== 1000 && code !== 1001)
+    if (!connections.delete(connection)) return
+    context.note('debug', 'connection closed', { connectionId: connection.id, code, reason })
+    if (connections.size === 0) {
+      cancelSweep?.()
+      cancelSweep = undefined
     }
+    onGone()
   }
 
   async function append<T>(
@@ -370,3 +366,28 @@ function reporter(onError: ((error: RealtimeError) => void) | undefined): (error
 }
 
 const wait = (clock: Clock, delayMs: number) => new Promise<void>((resolve) => clock.after(delayMs, resolve))
+
+type OnClosed = (connection: Connection, code: number, reason: string) => void
+
+/** What an adapter holds. A class, since closures of thousands of connections are memory. */
+class OpenedConnection implements ServerConnection {
+  readonly #connection: Connection
+  readonly #onClosed: OnClosed
+
+  constructor(connection: Connection, onClosed: OnClosed) {
+    this.#connection = connection
+    this.#onClosed = onClosed
+  }
+
+  message(data: unknown): void {
+    this.#connection.message(data)
+  }
+
+  isOwnedBy(...args: Parameters<ServerConnection['isOwnedBy']>): ReturnType<ServerConnection['isOwnedBy']> {
+    return this.#connection.isOwnedBy(...args)
+  }
+
+  closed(code: number, reason: string): void {
+    this.#onClosed(this.#connection, code, reason)
+  }
+}
