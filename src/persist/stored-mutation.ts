@@ -27,13 +27,14 @@ export function storedMutation(
 ): Omit<StoredMutation, 'realtime'> & { realtime: { mutationId: string } } {
   const { scope } = mutation.options
   const { meta, state } = mutation
+  const context: unknown = state.context
   return {
     mutationKey,
     ...(scope && { scope: { id: scope.id } }),
     ...(meta && isPlain(meta) && { meta }),
     state: {
       // What `onMutate` has given to the callbacks may hold functions: those are made for this page.
-      context: { ...(isPlain(state.context) ? (state.context) : {}), mutationId },
+      context: { ...(isPlain(context) ? (context as object) : {}), mutationId },
       data: undefined,
       error: null,
       failureCount: 0,
