@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest'
+import { decodeServerMessage } from '../../src/core/protocol/codec.ts'
+import type { ServerMessage } from '../../src/core/protocol/messages.ts'
+import { createRealtimeServer, memoryEventLog, type SharedFrame } from '../../src/server/index.ts'
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+const bytesOf = (text: string) => Buffer.from(text)
+
+/** A server whose turns the test takes one by one, and whose every look at the clock takes a ms. */
+function start() {
+  const turns: (() => void)[] = []
+  let now = 0
+  const server = createRealtimeServer({
+    log: memoryEventLog({ epoch: 'e' }),
+    authenticate: () => ({}),
+    authorize: () => true,
+    platform: {
+      defer: (run) => void turns.push(run),
+      clock: { now: () => now++, after: () => () => {} },
+    },
+  })
+  const takeTurn = () => {
+    for (const run of turns.splice(0)) run()
+  }
+  return { server, takeTurn, hasTurns: () => turns.length > 0 }
+}
+
+/** A socket that keeps what each write held. */
+class RecordingSocket {
+  readonly writes: ServerMessage[][] = []
+  readonly buffers: Buffer[] = []
+  bufferedAmount = 0
+
+  send(text: string): void {
+    this.writes.push([this.#read(text)])
+  }
+
+  sendShared(frames: readonly SharedFrame[]): void {
+    this.buffers.push(...frames.map((frame) => frame.as(bytesOf)))
+    this.writes.push(frames.map(({ text }) => this.#read(text)))
+  }
+
+  close(): void {
+    this.writes.push([])
+  }
+
+  #read(text: string): ServerMessage {
+    const decoded = decodeServerMessage(text)
+    if (!decoded.ok) throw decoded.error
+    return decoded.message
+  }
+
+  /** The topics and offsets of the events in each write since the last call. */
+  taken(): string[][] {
+    return this.writes
+      .splice(0)
+      .map((messages) =>
+        messages.flatMap((message) =>
+          message.t === 'events'
+            ? message.events.map(({ offset }) => `${message.topic}${offset}`)
+            : [message.t],
+        ),
+      )
+  }
+}
+
+async function connect({ server }: ReturnType<typeof start>, ...topics: string[]) {
+  const socket = new RecordingSocket()
+  const connection = server.opened(socket, { headers: {} })
+  connection.message('{"t":"hello"}')
+  await turn()
+  connection.message(JSON.stringify({ t: 'subscribe', topics: topics.map((topic) => ({ topic })) }))
+  await turn()
+  socket.taken()
+  return { socket, connection }
+}
+
+describe('fan-out', () => {
+  it('serves a large audience over several turns, all of it with one buffer', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 500; n++) clients.push(await connect(host, 'a'))
+    await host.server.publish('a', { type: 'n' })
+    let turns = 0
+    const servedAfter: number[] = []
+    while (host.hasTurns()) {
+      host.takeTurn()
+      turns += 1
+      servedAfter.push(clients.filter(({ socket }) => socket.writes.length > 0).length)
+    }
+    expect(turns).toBeGreaterThan(3)
+    expect(servedAfter[0]).toBeLessThan(250)
+    expect(servedAfter.at(-1)).toBe(500)
+    expect(new Set(clients.flatMap(({ socket }) => socket.buffers)).size).toBe(1)
+    for (const { socket } of clients) expect(socket.taken()).toEqual([['a1']])
+  })
+
+  it('keeps the order, and puts what comes while a socket waits into its next write', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a', 'b'))
+    await host.server.publish('a', { type: 'n' })
+    host.takeTurn()
+    const last = clients.at(-1)!.socket
+    expect(last.writes).toEqual([])
+    await host.server.publish('b', { type: 'n' })
+    await host.server.publish('a', { type: 'n' })
+    while (host.hasTurns()) host.takeTurn()
+    for (const { socket } of clients) {
+      const events = socket.taken().flat()
+      expect(events.filter((event) => event.startsWith('a'))).toEqual(['a1', 'a2'])
+      expect(events).toContain('b1')
+    }
+    expect(clients.at(-1)!.socket.buffers).toHaveLength(3)
+  })
+
+  it('writes the events of several topics to a socket at once', async () => {
+    const host = start()
+    const { socket } = await connect(host, 'a', 'b', 'c')
+    for (const topic of ['a', 'b', 'c', 'a']) await host.server.publish(topic, { type: 'n' })
+    while (host.hasTurns()) host.takeTurn()
+    expect(socket.taken()).toEqual([['a1', 'a2', 'b1', 'c1']])
+  })
+
+  it('writes what waits for a socket before an answer, and before a close', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a'))
+    await host.server.publish('a', { type: 'n' })
+    host.takeTurn()
+    const [asking, leaving] = [clients.at(-1)!, clients.at(-2)!]
+    expect(asking.socket.writes).toEqual([])
+    asking.connection.message('{"t":"ping"}')
+    expect(asking.socket.taken()).toEqual([['a1'], ['pong']])
+    leaving.connection.message('{"t":"hello"}')
+    expect(leaving.socket.taken()).toEqual([['a1'], []])
+    while (host.hasTurns()) host.takeTurn()
+    expect([...asking.socket.taken(), ...leaving.socket.taken()]).toEqual([])
+  })
+
+  it('counts what waits for a turn as buffered, so that it stays bounded', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a'))
+    const last = clients.at(-1)!.socket
+    const data = 'x'.repeat(200_000)
+    await host.server.publish('a', { type: 'n', data })
+    host.takeTurn()
+    // One publish and no more than one turn at a time: the last socket never gets its turn.
+    let published = 1
+    while (last.writes.length === 0 && published < 20) {
+      await host.server.publish('a', { type: 'n', data })
+      published += 1
+      host.takeTurn()
+    }
+    while (host.hasTurns()) host.takeTurn()
+    const bytes = last.buffers.reduce((sum, { length }) => sum + length, 0)
+    expect(bytes).toBeLessThan(host.server.limits.maxBufferedBytes + 2 * data.length)
+  })
+
+  it('goes on with the others when a socket fails', async () => {
+    const errors: unknown[] = []
+    const turns: (() => void)[] = []
+    const server = createRealtimeServer({
+      authenticate: () => ({}),
+      authorize: () => true,
+      onError: (error) => errors.push(error.code),
+      platform: { defer: (run) => void turns.push(run) },
+    })
+    const host = { server, takeTurn: () => {}, hasTurns: () => false }
+    const clients = [await connect(host, 'a'), await connect(host, 'a'), await connect(host, 'a')]
+    clients[1]!.socket.sendShared = () => {
+      throw new Error('gone')
+    }
+    await server.publish('a', { type: 'n' })
+    while (turns.length > 0) turns.shift()!()
+    expect(clients.map(({ socket }) => socket.taken())).toEqual([[['a1']], [[]], [['a1']]])
+    expect(errors).toEqual(['transport-failed'])
+    for (const { connection } of clients) connection.closed(1000, '')
+    await server.close({ graceMs: 0 })
+  })
+})
