@@ -34,7 +34,7 @@ export function storedMutation(
     ...(meta && isPlain(meta) && { meta }),
     state: {
       // What `onMutate` has given to the callbacks may hold functions: those are made for this page.
-      context: { ...(isPlain(context) ? (context as object) : {}), mutationId },
+      context: { ...(isPlain(context) ? context : {}), mutationId },
       data: undefined,
       error: null,
       failureCount: 0,
@@ -102,10 +102,10 @@ export function whyUnstorable(value: unknown): unknown {
   }
 }
 
-/** Whether a value is the same after it was JSON. */
-function isPlain(value: unknown): boolean {
+/** Whether an object is the same after it was JSON. */
+function isPlain(value: unknown): value is object {
   try {
-    return value !== undefined && isSame(JSON.parse(JSON.stringify(value)), value)
+    return typeof value === 'object' && value !== null && isSame(JSON.parse(JSON.stringify(value)), value)
   } catch {
     return false
   }
