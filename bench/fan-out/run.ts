@@ -1,0 +1,211 @@
+/**
+ * `npm run bench:fan-out`: one publish to many sockets, beside plain `ws`, Socket.IO and bare TCP. Writes
+ * `bench/results-fan-out.json`. `-- --quick` is a smoke test and writes nothing.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus, loadavg, release, totalmem, type as system } from 'node:os'
+import { join } from 'node:path'
+import { CONTENDERS, type Contender } from './messages.ts'
+import { Party, type BlockResult } from './party.ts'
+
+const METHOD =
+  'Each server in a process of its own, its clients in another: bare TCP sockets that only count messages. All servers ' +
+  'of one size are up at once, and every round runs a block of ticks on each of them in turn; the first round is not ' +
+  'counted. A tick publishes its messages in one turn of the server, and the next tick waits until every client has ' +
+  'them. CPU is user and system time of the server process (process.cpuUsage), divided by the messages that clients ' +
+  'have received; "best" is the lowest round of each side, since other work on the machine only ever adds, and ' +
+  '"median" the median of the ratios within a round. One message is one JSON row (see messages.ts); ws: stringified ' +
+  'once, send(text) to a Set; Socket.IO: a room; net: one ready buffer, socket.write. bridge: publish through ' +
+  'authorization, log and subscriptions, with 5 topics per client. Memory: RSS and heap after garbage collection, with ' +
+  'all connections less those with 50, by connection; median of fresh processes. Block: the longest time between two ' +
+  'setImmediate turns during one publish, by the clock and by CPU time of the process; median and lowest of several.'
+
+const args = process.argv.slice(2)
+const isQuick = args.includes('--quick')
+const sizes = isQuick ? [200] : [1_000, 5_000]
+const blockSize = isQuick ? 500 : 10_000
+const rounds = isQuick ? 2 : 5
+const memoryRuns = isQuick ? 1 : 2
+const blockRuns = isQuick ? 3 : 12
+const WARM_CONNECTIONS = 50
+
+/** Sockets that a process has besides those that are counted. */
+const OTHER_FILES = 100
+
+/** Node has raised the soft limit to the hard one already. */
+function openFileLimit(): number {
+  try {
+    const [, limit] =
+      /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return limit === undefined || limit === 'unlimited' ? Infinity : Number(limit)
+  } catch {
+    return Infinity // Not Linux.
+  }
+}
+
+function fits(connections: number): boolean {
+  const limit = openFileLimit()
+  if (connections + OTHER_FILES <= limit) return true
+  console.log(
+    `${connections} connections are left out: a process may open ${limit} files. Run \`ulimit -n ${connections + OTHER_FILES}\` first.`,
+  )
+  return false
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+const entries = <T>(value: (contender: Contender) => T, contenders = CONTENDERS) =>
+  Object.fromEntries(contenders.map((contender) => [contender, value(contender)])) as Record<Contender, T>
+
+async function fanOut(connections: number) {
+  const parties: Party[] = []
+  for (const contender of CONTENDERS) parties.push(await Party.start(contender))
+  for (const party of parties) await party.connect(connections)
+  const results = []
+  for (const perTick of [1, 10]) {
+    const ticks = Math.max(3, Math.round(20_000 / connections))
+    const blocks = entries((): BlockResult[] => [])
+    for (let round = -1; round < rounds; round++) {
+      for (let turn = 0; turn < parties.length; turn++) {
+        const party = parties[(turn + round + 1) % parties.length]!
+        const block = await party.run({ ticks, perTick })
+        if (round >= 0) blocks[party.contender].push(block)
+      }
+    }
+    const cpu = (contender: Contender) => blocks[contender].map(({ cpuUsPerDelivery }) => cpuUsPerDelivery)
+    const best = (contender: Contender) => Math.min(...cpu(contender))
+    const against = (other: Contender) => ({
+      best: best(other) / best('bridge'),
+      median: median(cpu(other).map((us, round) => us / cpu('bridge')[round]!)),
+    })
+    results.push({
+      connections,
+      perTick,
+      rounds,
+      ticks,
+      cpuUsPerDelivery: entries((contender) => ({ best: best(contender), median: median(cpu(contender)) })),
+      deliveriesPerSecond: entries((contender) =>
+        Math.round(Math.max(...blocks[contender].map(({ deliveriesPerSecond }) => deliveriesPerSecond))),
+      ),
+      /** How many times as many deliveries per CPU second the bridge makes. */
+      deliveriesPerCpuSecond: { ws: against('ws'), 'socket.io': against('socket.io') },
+      /** CPU per delivery of the bridge, divided by that of net.write. */
+      cpuOverNet: { best: 1 / against('net').best, median: 1 / against('net').median },
+    })
+  }
+  for (const party of parties) await party.end()
+  return results
+}
+
+async function memory(connections: number) {
+  const runs = entries((): { rss: number; heap: number }[] => [])
+  for (let run = 0; run < memoryRuns; run++) {
+    for (const contender of CONTENDERS) {
+      const party = await Party.start(contender)
+      await party.connect(WARM_CONNECTIONS)
+      await party.tick(1)
+      const before = await party.memory()
+      await party.connect(connections)
+      await party.tick(1)
+      const after = await party.memory()
+      runs[contender].push({
+        rss: (after.rss - before.rss) / connections,
+        heap: (after.heap - before.heap) / connections,
+      })
+      await party.end()
+    }
+  }
+  const bytes = (contender: Contender) => ({
+    rss: Math.round(median(runs[contender].map(({ rss }) => rss))),
+    heap: Math.round(median(runs[contender].map(({ heap }) => heap))),
+  })
+  const { rss, heap } = bytes('bridge')
+  return {
+    connections,
+    runs: memoryRuns,
+    topicsPerConnection: 5,
+    bytesPerConnection: entries(bytes),
+    overWs: { rss: rss / bytes('ws').rss, heap: heap / bytes('ws').heap },
+    overSocketIo: { rss: rss / bytes('socket.io').rss, heap: heap / bytes('socket.io').heap },
+  }
+}
+
+async function loopBlock(connections: number) {
+  const contenders = CONTENDERS.filter((contender) => contender !== 'net')
+  const blocks = entries((): { blockMs: number; blockCpuMs: number }[] => [], contenders)
+  for (const contender of contenders) {
+    const party = await Party.start(contender)
+    await party.connect(connections)
+    for (let tick = 0; tick < 5; tick++) await party.tick(1)
+    for (let run = 0; run < blockRuns; run++) blocks[contender].push(await party.watchLoop())
+    await party.end()
+  }
+  const of = (contender: Contender) => {
+    const ms = blocks[contender].map(({ blockMs }) => blockMs)
+    const cpuMs = blocks[contender].map(({ blockCpuMs }) => blockCpuMs)
+    return {
+      medianMs: median(ms),
+      lowestMs: Math.min(...ms),
+      highestMs: Math.max(...ms),
+      medianCpuMs: median(cpuMs),
+      highestCpuMs: Math.max(...cpuMs),
+    }
+  }
+  return { connections, publishes: blockRuns, longestBlock: entries(of, contenders) }
+}
+
+function about() {
+  const require = createRequire(join(process.cwd(), 'package.json'))
+  const versionOf = (name: string) => (require(`${name}/package.json`) as { version: string }).version
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    method: METHOD,
+    machine: {
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryGb: Math.round(totalmem() / 2 ** 30),
+      system: `${system()} ${release()}`,
+      loadAverage: loadavg(),
+    },
+    versions: { node: process.versions.node, ws: versionOf('ws'), 'socket.io': versionOf('socket.io') },
+  }
+}
+
+const roundNumber = (_: string, value: unknown) =>
+  typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(3)) : value
+
+const show = (title: string, value: unknown) => {
+  console.log(`\n${title}\n${JSON.stringify(value, roundNumber, 2)}`)
+}
+
+const machine = about()
+const results = {
+  ...machine,
+  fanOut: [] as unknown[],
+  memory: [] as unknown[],
+  loopBlock: undefined as unknown,
+}
+for (const connections of sizes.filter(fits)) {
+  const fannedOut = await fanOut(connections)
+  show(`${connections} connections`, fannedOut)
+  results.fanOut.push(...fannedOut)
+}
+for (const connections of sizes.filter(fits)) {
+  const used = await memory(connections)
+  show(`memory of ${connections} connections`, used)
+  results.memory.push(used)
+}
+if (fits(blockSize)) {
+  results.loopBlock = await loopBlock(blockSize)
+  show('how long one publish blocks the event loop', results.loopBlock)
+}
+if (!isQuick) {
+  const file = join('bench', 'results-fan-out.json')
+  writeFileSync(file, `${JSON.stringify(results, roundNumber, 2)}\n`)
+  console.log(`\nWritten to ${file}`)
+}
