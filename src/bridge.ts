@@ -16,7 +16,8 @@ import {
   type StaleTime,
 } from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
-import { CacheSync, type CacheLimits, type QueryInspection } from './core/cache/cache-sync.ts'
+import type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts'
+import { CacheSync } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'

@@ -5,7 +5,7 @@ export {
   type RealtimeQueryBridgeOptions,
 } from './bridge.ts'
 export type { RequestFrame } from './core/cache/batcher.ts'
-export type { CacheLimits, QueryInspection } from './core/cache/cache-sync.ts'
+export type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts'
 export type { EffectExplanation, Explanation, QueryExplanation } from './core/cache/explain.ts'
 export type { PendingMutation, PendingStatus } from './core/cache/pending-mutation.ts'
 export type { HeaderSource, PositionSource } from './core/cache/position-source.ts'

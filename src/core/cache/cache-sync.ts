@@ -445,7 +445,7 @@ export class CacheSync {
       this.#based(query)
     } else if (this.#writer.isWriting) return
     else if (change.type === 'written') this.#writtenByOthers(query)
-    else {
+    else if (change.type === 'restored') {
       // A persister puts the age right of what it has answered a fetch with: the data stays.
       if (change.hasData) this.#based(query)
       this.#distrust(query)

@@ -11,7 +11,7 @@
  */
 import type { Query } from '@tanstack/query-core'
 import { widest, type Fact, type Positions, type RefetchType } from '../overlay/fact.ts'
-import type { Freshness } from './cache-writer.ts'
+import { freshnessOf, type Freshness } from './cache-writer.ts'
 
 export interface FetchRecord {
   /** In ticks of the overlay. */
@@ -81,6 +81,12 @@ export class FetchJournal {
       record.facts = []
       record.dirty = widest(record.dirty, 'active')
     } else record.facts.push(...facts)
+  }
+
+  /** What a query shows now is a write of ours: a cancel must not take it back. */
+  noteWrite(query: Query): void {
+    const record = this.#records.get(query)
+    if (record) record.written = { data: query.state.data, freshness: freshnessOf(query.state) }
   }
 
   /** The fetch in flight will not be current. False when nothing is in flight. */

@@ -183,7 +183,7 @@ export class Overlay<TQuery extends EffectContext> {
     const isProven = (fact: Fact) => this.log.contains(entry.positions, fact) !== undefined
     const cut = fresh.findIndex((fact) => fact.refetchType !== undefined && isProven(fact))
     const [foldable, rest] = cut < 0 ? [fresh, []] : [fresh.slice(0, cut), fresh.slice(cut)]
-    const outcome = this.#fold(query, entry, foldable)
+    const outcome = this.#fold(query, entry, { facts: foldable })
     let refetchType = outcome.refetchType
     for (const fact of fresh) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
     if (rest.length > 0) {
@@ -248,7 +248,7 @@ export class Overlay<TQuery extends EffectContext> {
       this.#keep(query, entry, wasFrozen ? arrived.filter((fact) => !entry.facts.includes(fact)) : missed)
       return { ...NOTHING, refetchType }
     }
-    const outcome = this.#fold(query, entry, missed, true)
+    const outcome = this.#fold(query, entry, { facts: missed, isResponse: true })
     if (outcome.refetchType) refetchType = widest(refetchType, outcome.refetchType)
     return { ...outcome, refetchType }
   }
@@ -315,7 +315,11 @@ export class Overlay<TQuery extends EffectContext> {
   }
 
   /** Folds facts into a base that is live, or has no positions. One that fails freezes it, unchanged. */
-  #fold(query: TQuery, entry: Entry, facts: readonly Fact[], isResponse = false): Outcome {
+  #fold(
+    query: TQuery,
+    entry: Entry,
+    { facts, isResponse = false }: { facts: readonly Fact[]; isResponse?: boolean },
+  ): Outcome {
     if (facts.length === 0) return NOTHING
     if (entry.isFrozen) {
       this.#keep(query, entry, facts)

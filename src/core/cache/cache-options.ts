@@ -1,0 +1,67 @@
+/** What the cache stage is given, and what it tells. */
+import type { QueryClient } from '@tanstack/query-core'
+import type { Clock } from '../clock.ts'
+import type { RealtimeError } from '../errors.ts'
+import type { Position } from '../event.ts'
+import type { TemporaryIds } from '../overlay/temporary-ids.ts'
+import type { RequestFrame } from './batcher.ts'
+import type { RoutedEvent } from './plan-batch.ts'
+
+export interface CacheSyncOptions {
+  queryClient: QueryClient
+  clock: Clock
+  random(): number
+  requestFrame: RequestFrame
+  limits: CacheLimits
+  ids: TemporaryIds
+  readonly onError: (error: RealtimeError) => void
+  /** Called after the effects of a batch are in the cache. */
+  onApplied(batch: readonly RoutedEvent[]): void
+}
+
+/** Bounds of the cache stage. */
+export interface CacheLimits {
+  /** Events that wait for the frame; at the limit they are applied at once. @default 1_000 */
+  readonly maxQueuedEvents: number
+  /** What is kept per fetch in flight, and of each topic; at the limit a query is fetched once more. @default 1_000 */
+  readonly maxJournalEffects: number
+  /** Shortest time between the starts of two fetches that events ask for, per query, in ms. @default 200 */
+  readonly refetchIntervalMs: number
+  /**
+   * How far behind a REST response the event stream may be, in ms. An effect that cannot be applied twice
+   * (`update`) and arrives within this time after a response may be in it already: the query is fetched again
+   * once this time has passed. @default 5_000
+   */
+  readonly streamLagMs: number
+  /**
+   * How long a confirmed mutation waits for the event that it causes, in ms. After that what it touches is fetched.
+   * @default 5_000
+   */
+  readonly echoTimeoutMs: number
+  /**
+   * How long a response is held at most while a mutation that must not be shown twice is under way, in ms. After that
+   * it is not shown, and the query is fetched again. @default 10_000
+   */
+  readonly barrierTimeoutMs: number
+}
+
+/** What is known of a query's data. */
+export interface QueryInspection {
+  /** The last confirmed data, under what mutations show. */
+  readonly base: unknown
+  /** Where in its topics it stands; `undefined`: its responses do not say. */
+  readonly positions: Readonly<Record<string, Position>> | undefined
+  /** Every event since is in it. */
+  readonly isLive: boolean
+  /** The mutations shown over it, oldest first. */
+  readonly pending: readonly string[]
+}
+
+/** What is known of a stream after a break. */
+export interface Resync {
+  /** `undefined`: everything that comes over the connection. */
+  readonly topic?: string | undefined
+  readonly position?: Position | undefined
+  /** For how long nothing had happened, in ms. */
+  readonly quietMs?: number | undefined
+}

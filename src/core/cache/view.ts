@@ -1,0 +1,59 @@
+import { notifyManager, replaceEqualDeep, type Query } from '@tanstack/query-core'
+import type { Overlay } from '../overlay/overlay.ts'
+import type { CacheWriter } from './cache-writer.ts'
+import type { FetchJournal } from './fetch-journal.ts'
+
+export interface ViewOptions {
+  readonly overlay: Overlay<Query>
+  readonly writer: CacheWriter
+  readonly journal: FetchJournal
+  /** False: the cache is not ours to write. */
+  readonly isAttached: () => boolean
+}
+
+/** Shows what the overlay makes of queries: one write per query, and one notification, for all that one input does. */
+export class View {
+  readonly #options: ViewOptions
+  /** Queries to show at the end of the step that is running; `undefined` between steps. */
+  #toShow: Set<Query> | undefined
+
+  constructor(options: ViewOptions) {
+    this.#options = options
+  }
+
+  /** What runs in it is one step for everybody who looks on. */
+  together(step: () => void): void {
+    if (this.#toShow) {
+      step()
+      return
+    }
+    const queries = (this.#toShow = new Set<Query>())
+    notifyManager.batch(() => {
+      try {
+        step()
+      } finally {
+        this.#toShow = undefined
+        for (const query of queries) this.show(query)
+      }
+    })
+  }
+
+  /** Shows a query as it is when what runs together has ended. */
+  show(query: Query): void {
+    if (this.#toShow) {
+      this.#toShow.add(query)
+      return
+    }
+    const { overlay, writer, journal, isAttached } = this.#options
+    if (!isAttached()) return
+    const view = overlay.view(query)
+    const { data } = query.state
+    if (view !== undefined && view !== data) {
+      // Rows that come out as they were keep their references.
+      const shown = replaceEqualDeep(data, view)
+      if (shown !== data) writer.patch(query, shown)
+      journal.noteWrite(query)
+    }
+    overlay.prune(query)
+  }
+}
