@@ -27,7 +27,7 @@ export interface Beginning {
   readonly isIdempotent: boolean | undefined
   readonly settle: 'echo' | 'refetch'
   /** The guess. Pure: it runs again when what it has read changes. */
-  guess(get: ReadBelow): readonly Effect[]
+  readonly guess: (get: ReadBelow) => readonly Effect[]
 }
 
 /** What the server has said of a mutation. */
