@@ -130,6 +130,20 @@ async function phone(browser: Browser, server: BoardServer, colorScheme: 'light'
   return picture
 }
 
+/** Changes made without a network: shown at once, and marked until the server has them. */
+async function offline(browser: Browser, server: BoardServer): Promise<Buffer> {
+  const window = await open(browser, `${server.url}/b/orbit?as=theo`, { viewport: LAPTOP })
+  await window.page.context().setOffline(true)
+  await window.create('Written on a train', 'Sent when there is a network')
+  await window.carry('Written on a train', 'ArrowRight')
+  await window.page.mouse.move(0, 0)
+  const picture = await shoot(window)
+  await window.page.context().setOffline(false)
+  await window.hasSaved()
+  await window.close()
+  return picture
+}
+
 mkdirSync(images, { recursive: true })
 const browser = await launchBrowser()
 const server = await startBoard()
@@ -138,7 +152,8 @@ const pictures: [string, () => Promise<Buffer>][] = [
   ['dark', () => dark(browser, server)],
   ['phone', () => phone(browser, server, 'light')],
   ['phone-dark', () => phone(browser, server, 'dark')],
-  // Last: it changes tasks.
+  // Last: they change tasks.
+  ['offline', () => offline(browser, server)],
   ['network-panel', () => networkPanel(browser, server)],
 ]
 for (const [name, take] of pictures) {
