@@ -60,7 +60,7 @@ describe('the bus in Redis', () => {
     expect(heard).toMatchObject({ signals: [{ type: 'wave', data: 1, user: 'ada' }] })
     two.server.revoke({ user: 'ada' })
     expect(await ada.closed).toEqual({ code: 4403, reason: 'revoked' })
-    for (let left: readonly string[] = []; !left.includes('ada/c1'); ) {
+    for (let left: readonly string[] = []; !left.includes('ada/c1');) {
       const message = await bob.nextOfAny()
       if (message.t === 'presence-diff') left = message.left
     }

@@ -173,7 +173,7 @@ describe('an outbox', () => {
                 ? made > 0
                   ? acked(String(one.nth % made))
                   : undefined
-                : (one)
+                : one
           if (one.type === 'timer') now += one.waitMs
           if (!next) continue
           if (next.type === 'opened' && !state.isOpen) sent = []

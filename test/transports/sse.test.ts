@@ -120,7 +120,9 @@ describe('over rqb.v1', () => {
   it('renews its token in place when it is about to end', async () => {
     const server = await startBareServer()
     const tokens = ['first', 'second']
-    const client = new SessionClient(sseTransport({ url: server.url, token: () => tokens.shift() })).start('a')
+    const client = new SessionClient(sseTransport({ url: server.url, token: () => tokens.shift() })).start(
+      'a',
+    )
     const peer = await server.accept()
     expect(peer.request.headers.authorization).toBe('Bearer first')
     peer.tell({ t: 'welcome', connectionId: '1' })
