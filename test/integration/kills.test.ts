@@ -5,6 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { DurableServer } from '../support/durable-server.ts'
+import type { Row } from '../support/live-server.ts'
 import { seededRandom } from '../support/random.ts'
 import { eventually, startClient } from '../support/socket-client.ts'
 
@@ -31,23 +32,35 @@ async function survive(seed: number, epoch?: string) {
   // The first response may have been asked for before the topic was subscribed.
   const before = requests
 
+  /** The last write that the cache shows. */
+  const shown = () => {
+    const rows = (client.rows('a') ?? []) as Row[]
+    return Math.max(0, ...rows.map(({ title }) => Number(title.split(' ')[1])))
+  }
+
   const killAt = Array.from({ length: KILLS }, () => Math.ceil(random() * (EVENTS - 1))).sort((a, b) => a - b)
   server.stream('a', EVENTS)
   for (const seq of killAt) {
     await eventually(() => {
-      expect(client.witnessed('a').at(-1) ?? 0).toBeGreaterThanOrEqual(seq)
+      expect(shown()).toBeGreaterThanOrEqual(seq)
     })
     await pause(random() * 5)
     await server.restart()
-    server.stream('a', EVENTS)
+    // More than 500 events are no replay any more, but a reset: a log that survives does not go on without its reader.
+    if (epoch === undefined) server.stream('a', EVENTS)
     await eventually(() => {
       expect(client.bridge.status.status).toBe('live')
       expect(client.queryClient.isFetching()).toBe(0)
     })
+    if (epoch !== undefined) server.stream('a', EVENTS)
   }
-  await client.hasSeen('a', EVENTS)
-  expect(server.kills).toBe(KILLS)
+  // Where the log is lost, the last events may be over before the client is back: then a fetch tells of them.
+  await eventually(() => {
+    expect(shown()).toBe(EVENTS)
+    expect(client.queryClient.isFetching()).toBe(0)
+  })
   expect(client.rows('a')).toEqual(await server.rows('a'))
+  expect(server.kills).toBe(KILLS)
   return { seen: client.witnessed('a'), requests: requests - before }
 }
 
