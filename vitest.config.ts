@@ -110,7 +110,12 @@ export default defineConfig({
       },
       minPeer('min-peer', {
         environment: 'node',
-        include: ['test/{,core/}cache/**/*.test.ts', 'test/bridge*.test.ts', 'test/bridge/**/*.test.ts'],
+        include: [
+          'test/{,core/}cache/**/*.test.ts',
+          'test/bridge*.test.ts',
+          'test/bridge/**/*.test.ts',
+          'test/persist/{reload,tabs,given-up}.test.ts',
+        ],
       }),
       minPeer('min-peer-react', { ...dom, include: ['test/react/**/*.test.{ts,tsx}'] }),
       {

@@ -86,5 +86,3 @@ export function createLockManager() {
     held: () => held.map(({ name }) => name),
   }
 }
-
-export type LockManagerDouble = ReturnType<typeof createLockManager>

@@ -90,8 +90,6 @@ export function createServer() {
   return server
 }
 
-export type Server = ReturnType<typeof createServer>
-
 export interface PageOptions extends Partial<Omit<PersistMutationsOptions, 'bridge'>> {
   readonly identity?: string | null
   /** False: the app has no such mutation any more. */
