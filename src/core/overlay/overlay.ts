@@ -179,7 +179,7 @@ export class Overlay<TQuery extends EffectContext> {
 
   /** Events, or local writes, over a base that there is. Called before the log is told of them. */
   apply(query: TQuery, entry: Entry, facts: readonly Fact[]): Outcome {
-    const fresh = facts.filter((fact) => this.log.contains(entry.positions, fact) !== true)
+    const fresh = facts.filter((fact) => !this.#mayHave(entry.positions, fact))
     const isProven = (fact: Fact) => this.log.contains(entry.positions, fact) !== undefined
     const cut = fresh.findIndex((fact) => fact.refetchType !== undefined && isProven(fact))
     const [foldable, rest] = cut < 0 ? [fresh, []] : [fresh.slice(0, cut), fresh.slice(cut)]
@@ -377,7 +377,10 @@ export class Overlay<TQuery extends EffectContext> {
     { positions, arrived, startedAt }: Response,
   ): { missed: readonly Fact[]; isCovered: boolean } {
     // It may have been read again since its fetch began: then the clock tells, where positions do not.
-    const late = arrived.filter((fact) => !(this.log.contains(positions, fact) ?? fact.tick <= startedAt))
+    const late = arrived.filter(
+      (fact) =>
+        !(this.log.contains(positions, fact) ?? fact.tick <= startedAt) && !this.#mayHave(positions, fact),
+    )
     const earlier: Fact[] = []
     let isCovered = true
     for (const [topic, position] of positions ?? []) {
@@ -399,13 +402,19 @@ export class Overlay<TQuery extends EffectContext> {
     return { missed: [...earlier, ...late], isCovered }
   }
 
+  /** Whether data has a fact in it, or may have it and must not have it twice: of two epochs nobody can tell. */
+  #mayHave(positions: Positions | undefined, fact: Fact): boolean {
+    const isOfAnEpoch = positions?.has(fact.event?.topic ?? '') === true && fact.event?.position !== undefined
+    return this.log.contains(positions, fact) ?? (isOfAnEpoch && !isRepeatable(fact))
+  }
+
   #isTooOld(
     entry: Entry,
     { positions, startedAt }: { positions: Positions; startedAt: number },
     isReplayed: boolean,
   ): boolean {
     for (const [topic, position] of positions) {
-      if (this.log.isPast(topic, position)) return true
+      if (this.log.isPast(topic, position) || this.log.isStrange(topic, position)) return true
       const need = entry.need.get(topic)
       if (need && this.log.hasReached(topic, position, need.position) === false) return true
       const at = positionIn(entry, topic, this.log)

@@ -27,6 +27,8 @@ interface TopicLog {
   /** In order of their offsets. */
   events: LoggedEvent[]
   pastEpochs: string[]
+  /** One that responses were read in, and that the stream has yet to hear of. */
+  nextEpoch?: string | undefined
   /** When the stream was last broken, in ticks. */
   brokenAt: number
 }
@@ -50,39 +52,35 @@ export class StreamLog {
     return this.#topics.get(topic)?.pastEpochs.includes(epoch) === true
   }
 
-  /**
-   * Whether `at` is not before `position`, also where they are of two epochs of which one is known to be over.
-   * `undefined`: that cannot be told.
-   */
+  /** Whether `at` is not before `position`, also where they are of two epochs; `undefined`: that cannot be told. */
   hasReached(topic: string, at: Position | undefined, position: Position): boolean | undefined {
     const known = hasReached(at, position)
     const log = this.#topics.get(topic)
     if (known !== undefined || at === undefined || log === undefined) return known
-    // Newest first; -1 is the topic's own, if it is known at all.
-    const age = ({ epoch }: Position) => log.pastEpochs.indexOf(epoch)
-    const isKnown = (one: Position) => one.epoch === log.position.epoch || age(one) >= 0
-    return isKnown(at) && isKnown(position) ? age(at) < age(position) : undefined
+    const [age, other] = [ageOf(at, log), ageOf(position, log)]
+    return age === undefined || other === undefined ? undefined : age < other
   }
 
-  /**
-   * Whether data read at these positions has the event of a fact in it; `undefined`: they say nothing of its topic.
-   * Data of an epoch that is not known here is taken for later than all that is: see `judge`.
-   */
+  /** Whether data read at these positions has the event of a fact in it; `undefined`: that cannot be told. */
   contains(positions: Positions | undefined, { event }: Fact): boolean | undefined {
     const { topic, position } = event ?? {}
-    const at = topic === undefined ? undefined : positions?.get(topic)
-    if (topic === undefined || position === undefined || at === undefined) return undefined
-    return this.hasReached(topic, at, position) ?? true
+    if (topic === undefined || position === undefined) return undefined
+    return this.hasReached(topic, positions?.get(topic), position)
   }
 
   /**
-   * A response of an epoch that is not known here. If it was asked for before the topic's own epoch was heard of, it is
-   * from before that; else it is from an epoch that the stream has yet to hear of.
+   * A response may be of an epoch that is not known here. If it was asked for after the topic's own began, it is of one
+   * that the stream has yet to hear of; else nobody can tell.
    */
-  judge(topic: string, { epoch }: Position, startedAt: number): void {
+  judge(topic: string, position: Position, startedAt: number): void {
     const log = this.#topics.get(topic)
-    if (log === undefined || log.position.epoch === epoch || log.pastEpochs.includes(epoch)) return
-    if (startedAt <= log.brokenAt) log.pastEpochs.push(epoch)
+    if (log && ageOf(position, log) === undefined && startedAt > log.brokenAt) log.nextEpoch = position.epoch
+  }
+
+  /** Whether nobody can tell if an epoch comes before the topic's own, or after it. */
+  isStrange(topic: string, position: Position): boolean {
+    const log = this.#topics.get(topic)
+    return log !== undefined && ageOf(position, log) === undefined
   }
 
   /** An event was applied. They come in order: the session sees to that. */
@@ -130,11 +128,11 @@ export class StreamLog {
 
   /**
    * The events after `position` that have been applied; `undefined` when some of them are not known here any more.
-   * Nothing is after a position of an epoch that is not known here: it is of the future.
+   * Nothing is after a position of an epoch that the stream has yet to hear of.
    */
   after(topic: string, position: Position): readonly LoggedEvent[] | undefined {
     const log = this.#topics.get(topic)
-    if (this.isPast(topic, position)) return undefined
+    if (this.isPast(topic, position) || this.isStrange(topic, position)) return undefined
     if (log === undefined || log.position.epoch !== position.epoch) return []
     if (position.offset < log.floor && position.offset < log.position.offset) return undefined
     let from = log.events.length
@@ -168,6 +166,7 @@ export class StreamLog {
       // One that was taken for over is not.
       const others = log.pastEpochs.filter((past) => past !== epoch)
       log.pastEpochs = [log.position.epoch, ...others].slice(0, MAX_PAST_EPOCHS)
+      if (log.nextEpoch === epoch) log.nextEpoch = undefined
       log.position = { epoch, offset: offset - 1 }
       log.floor = offset - 1
       log.events = []
@@ -180,4 +179,12 @@ export class StreamLog {
     }
     return log
   }
+}
+
+/** Of epochs: the lower, the later. `undefined`: it is not known. */
+function ageOf({ epoch }: Position, { position, nextEpoch, pastEpochs }: TopicLog): number | undefined {
+  if (epoch === position.epoch) return 0
+  if (epoch === nextEpoch) return -1
+  const index = pastEpochs.indexOf(epoch)
+  return index < 0 ? undefined : index + 1
 }

@@ -13,7 +13,11 @@ const FEEDS = ['rows', 'feed']
 
 /** What comes from the model is what it should be: schemas have tests of their own. */
 const anything = <T>(): StandardSchemaV1<unknown, T> => ({
-  '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as T }) },
+  '~standard': {
+    version: 1,
+    vendor: 'simulation',
+    validate: (value) => ({ value: value as T }),
+  },
 })
 
 const isShown = (row: Row, [, kind, board, only]: QueryKey): boolean =>
@@ -84,7 +88,12 @@ export function guessed(write: Write, get: Get, mutationId: string): Effect[] {
     case 'delete':
       return deleted(write.id)
     case 'add':
-      return [update<Counter>(['counter', write.board], ({ n, ...rest }) => ({ ...rest, n: n + write.by }))]
+      return [
+        update<Counter>(['counter', write.board], ({ n, ...rest }) => ({
+          ...rest,
+          n: n + write.by,
+        })),
+      ]
     case 'set':
       return write.field === 'title' ? retitled(write.id, `${write.value}`) : moved(write, get)
   }
@@ -103,11 +112,16 @@ function moved(write: Write & { op: 'set' }, get: Get): Effect[] {
   return QUERIES.flatMap((query): Effect[] => {
     if (!query.boards.includes(write.board) || query.kind === 'stats' || query.kind === 'counter') return []
     // What was read in another query may be older or newer than this one: it counts as a guess.
-    const row = find(query) ?? (query.kind === 'detail' ? undefined : source && { ...source, rev: 0 })
+    const isPart = query.kind === 'open' || query.kind === 'feed'
+    const row = find(query) ?? (isPart && source ? { ...source, rev: 0 } : undefined)
     if (!row) return []
     const next = { ...row, [write.field]: write.value }
     if (query.kind === 'detail') return [setData(query.key, next)]
-    const options = { where: isShown, sort: byRank, ...(query.kind === 'feed' && { list: 'items' }) }
+    const options = {
+      where: isShown,
+      sort: byRank,
+      ...(query.kind === 'feed' && { list: 'items' }),
+    }
     return [upsert({ queryKey: query.key, exact: true }, next, options)]
   })
 }

@@ -35,6 +35,8 @@ export interface Configuration {
   readonly counters: boolean
   /** Pages are reloaded, with what was persisted. */
   readonly reloads: boolean
+  /** The realtime server dies with its log, and begins another epoch. */
+  readonly restarts: boolean
   /** Facts that the server can replay. */
   readonly logSize: number
 }
@@ -56,6 +58,7 @@ const POSITIONED: Configuration = {
   refused: 20,
   counters: true,
   reloads: false,
+  restarts: false,
   logSize: 100,
 }
 
@@ -90,6 +93,7 @@ export const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
   { ...POSITIONED, name: 'filtered streams', filtered: true, frames: 'chaos', logSize: 8 },
   { ...POSITIONED, name: 'invalidate events', events: 'touched', stale: true },
   { ...POSITIONED, name: 'mixed events', events: 'mixed', logSize: 8 },
+  { ...POSITIONED, name: 'server restarts', restarts: true },
   { ...POSITIONED, name: 'reloads', reloads: true, lost: 5, logSize: 8 },
 ]
 

@@ -174,7 +174,7 @@ export class World {
         onlineManager.setOnline(!onlineManager.isOnline())
         break
       case 'restart':
-        network.restart()
+        if (this.#history.configuration.restarts) network.restart()
         break
       case 'reload':
         if (this.#history.configuration.reloads) await page.reload()
