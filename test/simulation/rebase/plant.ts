@@ -4,13 +4,17 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
-export interface PlantedBug {
-  /** What is taken out. */
-  readonly name: string
-  /** Where: a file of `src`, and text that stands there exactly once. */
+/** A file of `src`, and text that stands there exactly once. */
+interface Edit {
   readonly file: string
   readonly find: string
   readonly replace: string
+}
+
+export interface PlantedBug {
+  /** What is taken out. */
+  readonly name: string
+  readonly edits: readonly Edit[]
   /** In which world it shows. */
   readonly configuration: string
 }
@@ -20,7 +24,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const OUT = join(ROOT, 'node_modules/.cache/planted-bugs')
 
 export async function planted<T>(bug: PlantedBug | undefined): Promise<T> {
-  const file = bug && join(ROOT, 'src', bug.file)
+  const edits = new Map(bug?.edits.map((edit) => [join(ROOT, 'src', edit.file), edit]))
   mkdirSync(OUT, { recursive: true })
   const outfile = join(OUT, `${(bug?.name ?? 'none').replace(/\W+/g, '-')}-${process.pid}.mjs`)
   await build({
@@ -36,12 +40,12 @@ export async function planted<T>(bug: PlantedBug | undefined): Promise<T> {
         name: 'plant',
         setup: ({ onLoad }) => {
           onLoad({ filter: /\.ts$/ }, ({ path }) => {
-            if (!bug || path !== file) return undefined
-            const source = readFileSync(path, 'utf8')
-            const parts = source.split(bug.find)
+            const edit = edits.get(path)
+            if (!edit) return undefined
+            const parts = readFileSync(path, 'utf8').split(edit.find)
             if (parts.length !== 2)
-              throw new Error(`${bug.file} has ${parts.length - 1} times the line to change: ${bug.find}`)
-            return { contents: parts.join(bug.replace), loader: 'ts' }
+              throw new Error(`${edit.file} has ${parts.length - 1} times the line to change: ${edit.find}`)
+            return { contents: parts.join(edit.replace), loader: 'ts' }
           })
         },
       },
