@@ -19,7 +19,7 @@ import type { ServerContext } from './server-context.ts'
 import type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 import type { SharedFrame } from './shared-frame.ts'
 import { SignalDesk } from './signal-desk.ts'
-import type { SignalListener } from './signals.ts'
+import type { SignalListener } from './signal-hub.ts'
 import { Subscriptions } from './subscriptions.ts'
 import type { SubscriptionHost } from './topic-subscription.ts'
 

@@ -1,7 +1,7 @@
 import type { LogEntry, LogEvent } from './event-log.ts'
 import { eventsFrame } from './frames.ts'
 import { SharedFrame } from './shared-frame.ts'
-import type { SignalListener } from './signals.ts'
+import type { SignalListener } from './signal-hub.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /** A batch is flushed early at this size, so that a burst does not become one huge frame. */

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { RefusalCode } from '../core/protocol/messages.ts'
 import type { ServerLimits } from './limits.ts'
-import type { Presence, PresenceClient, Seat } from './presence.ts'
+import type { PresenceHub, PresenceClient, Seat } from './presence-hub.ts'
 
 /** The connection, as its seats see it. */
 export interface SeatHost extends PresenceClient {
@@ -22,11 +22,11 @@ interface Place {
 
 /** The presence of one connection: its seats, and those it waits for. */
 export class PresenceSeats {
-  readonly #presence: Presence
+  readonly #presence: PresenceHub
   readonly #host: SeatHost
   readonly #places = new Map<string, Place>()
 
-  constructor(presence: Presence, host: SeatHost) {
+  constructor(presence: PresenceHub, host: SeatHost) {
     this.#presence = presence
     this.#host = host
   }

@@ -10,7 +10,7 @@ import { Gate } from './gate.ts'
 import { resolveLimits } from './limits.ts'
 import { memoryEventLog } from './logs/memory.ts'
 import { NodeChannel, type NodeMessage } from './node-channel.ts'
-import { Presence } from './presence.ts'
+import { PresenceHub } from './presence-hub.ts'
 import { toLogEvent, type PublishedEvents } from './publish-event.ts'
 import type { RevokeFilter } from './server-bus.ts'
 import type { ServerContext } from './server-context.ts'
@@ -22,7 +22,7 @@ import type {
   ServerPlatform,
 } from './server-options.ts'
 import { noCounts, type ServerHealth, type ServerStats } from './server-stats.ts'
-import { Signals, type SignalListener } from './signals.ts'
+import { SignalHub, type SignalListener } from './signal-hub.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export type {
@@ -70,13 +70,13 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     },
   )
   const channel = new NodeChannel({ node: newId(), bus: options.bus, report, hear: hearNode })
-  const presence = new Presence({
+  const presence = new PresenceHub({
     clock,
     channel,
     graceMs: options.presence?.graceMs ?? 10_000,
     maxMembers: limits.maxPresenceMembers,
   })
-  const signals = new Signals({ clock, channel, listeners: signalListeners })
+  const signals = new SignalHub({ clock, channel, listeners: signalListeners })
   const connections = new Set<Connection>()
   let cancelSweep: (() => void) | undefined
   /** Called when a connection is gone, while `close` waits for the last one. */

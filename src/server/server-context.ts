@@ -6,12 +6,12 @@ import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Gate } from './gate.ts'
 import type { ServerLimits } from './limits.ts'
-import type { Presence } from './presence.ts'
+import type { PresenceHub } from './presence-hub.ts'
 import type { RateLimiters } from './rate-limiter.ts'
 import type { RealtimeAction } from './rights.ts'
 import type { SentMessage } from './sends.ts'
 import type { ServerCounters } from './server-stats.ts'
-import type { Signals } from './signals.ts'
+import type { SignalHub } from './signal-hub.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /** What the connections of a server share. */
@@ -19,8 +19,8 @@ export interface ServerContext {
   readonly log: EventLog
   readonly fanOut: FanOut
   readonly writes: WriteQueue
-  readonly presence: Presence
-  readonly signals: Signals
+  readonly presence: PresenceHub
+  readonly signals: SignalHub
   readonly limits: ServerLimits
   readonly rateLimiters: RateLimiters
   /** Connections of each user, and of each address. */

@@ -15,7 +15,7 @@ import { EventBatch, type FanOut, type TopicListener } from './fan-out.ts'
 import { eventsFrame, subscribedFrame } from './frames.ts'
 import type { ServerLimits } from './limits.ts'
 import type { SharedFrame } from './shared-frame.ts'
-import type { SignalListener } from './signals.ts'
+import type { SignalListener } from './signal-hub.ts'
 
 /** What a subscription sees of its connection. */
 export interface SubscriptionHost extends SignalListener {

@@ -43,7 +43,7 @@ export interface Seat {
 /** How long changes are gathered. */
 const GATHER_MS = 50
 
-export class Presence {
+export class PresenceHub {
   readonly #clock: Clock
   readonly #channel: NodeChannel
   readonly #graceMs: number

@@ -22,7 +22,7 @@ const TICK_MS = 16
 /** The most that is gathered in one topic; what is beyond it in a tick is lost. */
 const MAX_PER_TICK = 500
 
-export class Signals {
+export class SignalHub {
   readonly #clock: Clock
   readonly #channel: NodeChannel
   /** Everybody who hears a topic, each one once. */
