@@ -50,7 +50,7 @@ type Reply<TRest extends unknown[] = unknown[]> = readonly [
 ]
 
 const FAILURES = {
-  stale: 'Another try of this process came first.',
+  stale: 'Another try of this node came first.',
   uncertain: 'The connection broke, and what came after it leaves no trace of whether it was appended.',
 }
 
@@ -68,11 +68,11 @@ export class RedisShard {
   readonly feedKey: string
   readonly #options: ShardOptions
   readonly #shared: readonly string[]
-  /** The newest of the history that this process has seen. A Redis that knows less has lost something. */
+  /** The newest of the history that this node has seen. A Redis that knows less has lost something. */
   #known: FeedPosition = { generation: 0, number: 0 }
   /** What Redis' clock has shown last, in ms. 0 before the first answer. */
   #redisMs = 0
-  /** Counts the appends of this process. */
+  /** Counts the appends of this node. */
   #appends = 0
   /** Grows when an append may have to be repeated. */
   #fence = 0
