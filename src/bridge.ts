@@ -26,7 +26,7 @@ import type { PendingMutation } from './core/cache/pending-mutation.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
-import { TopicInterest, type TopicsOfQuery } from './core/cache/topic-interest.ts'
+import { TopicInterest, topicsInMeta, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { TopicsWarning } from './core/cache/topics-warning.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
@@ -412,7 +412,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * them is refused. Use it in place of `setQueryData` while mutations may be pending.
    */
   write(effects: Effect | readonly Effect[]): void {
-    this.#cache.write([effects].flat() as Effect[])
+    this.#cache.write([effects].flat())
   }
 
   /**
@@ -508,11 +508,6 @@ function join<TListener>(listeners: Set<TListener>, listener: TListener): () => 
   return () => {
     listeners.delete(listener)
   }
-}
-
-function topicsInMeta(query: Query): readonly string[] | undefined {
-  const topics: unknown = query.meta?.['topics']
-  return Array.isArray(topics) ? topics.filter((topic) => typeof topic === 'string') : undefined
 }
 
 /** `crypto.randomUUID` is there only where the page came over https. */

@@ -10,6 +10,12 @@ import { RealtimeError } from '../errors.ts'
 /** The topics that keep a query live. `undefined`: the default topics do. */
 export type TopicsOfQuery = (query: Query) => readonly string[] | undefined
 
+/** The topics of a query where the app says nothing else: those in its `meta.topics`. */
+export function topicsInMeta(query: Query): readonly string[] | undefined {
+  const topics: unknown = query.meta?.['topics']
+  return Array.isArray(topics) ? topics.filter((topic) => typeof topic === 'string') : undefined
+}
+
 export interface TopicInterestOptions {
   clock: Clock
   /** How long a topic stays wanted after its last user is gone, in ms. */
