@@ -31,11 +31,24 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   'realtime-query-bridge/react': {
     file: 'react',
     names: [
+      'ConnectionIndicator',
+      'OfflineBanner',
       'RealtimeQueryProvider',
+      'isUnknownOutcome',
+      'realtimeMutationOptions',
+      'useCursors',
+      'useIsLive',
+      'usePendingMutations',
+      'usePresence',
       'useRealtimeBridge',
       'useRealtimeEvent',
+      'useRealtimeMutation',
       'useRealtimeStatus',
+      'useSignal',
+      'useStableKey',
+      'useSyncState',
       'useTopic',
+      'useTyping',
     ],
     packages: ['@tanstack/react-query', 'react', 'react/jsx-runtime'],
   },
@@ -202,6 +215,21 @@ describe('the package', () => {
   it('has no types that need a package which is neither a peer nor part of Node', () => {
     const declarations = readdirSync(DIST).filter((file) => /\.d\.c?ts$/.test(file))
     const imported = new Set(declarations.flatMap((file) => [...loads(file)]))
-    expect([...imported].sort()).toEqual(['@tanstack/query-core', 'node:http', 'node:stream', 'react'])
+    expect([...imported].sort()).toEqual([
+      '@tanstack/query-core',
+      '@tanstack/react-query',
+      'node:http',
+      'node:stream',
+      'react',
+    ])
+  })
+
+  it('needs React and its adapter for the types of the React entries alone', () => {
+    const needing = Object.values(SUBPATHS)
+      .map(({ file }) => file)
+      .filter((file) =>
+        [...loads(`${file}.d.ts`), ...loads(`${file}.d.cts`)].some((name) => name.includes('react')),
+      )
+    expect(needing).toEqual(CLIENT_ENTRIES)
   })
 })
