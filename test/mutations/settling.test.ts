@@ -420,6 +420,29 @@ describe('a mutation', () => {
     expect(app.seen(ROWS)).toEqual([[], [row('m1', 'renamed')], [row(77, 'renamed')]])
   })
 
+  it('is not sent under a temporary id when the outcome of what creates its row is not known', async () => {
+    await open([])
+    let sent = 0
+    void app.mutate(
+      {
+        mutationFn: (_: string) => Promise.reject<Row>(lost()),
+        optimistic: (title, { mutationId }) => upsert(['rows', 'list'], row(mutationId, title)),
+        retry: false,
+      },
+      'new',
+    )
+    const edit = app.mutate(
+      {
+        mutationFn: (_: { id: string }) => Promise.resolve(++sent),
+        optimistic: ({ id }) => patch(['rows'], id, { title: 'x' }),
+      },
+      { id: 'm1' },
+    )
+    await pass()
+    await expect(edit).rejects.toMatchObject({ code: 'dependency-failed' })
+    expect(sent).toBe(0)
+  })
+
   it('fails when what it depends on was refused, and both can be retried or discarded', async () => {
     await open([])
     const create = app.mutate(

@@ -346,9 +346,11 @@ export class PendingMutations {
       this.#changed()
       await other.settled.promise
       running.isWaiting = false
-      if (other.fate !== 'failed') continue
+      const isNamed = this.#options.ids.realOf(other.mutationId) !== other.mutationId
+      if (isNamed || (other.fate !== 'failed' && other.fate !== 'unknown')) continue
       const message =
-        'A mutation that this one depends on was refused, so this one was not sent. Retry that one first.'
+        'A mutation that this one depends on was refused, or its outcome is not known, so this one was not sent. ' +
+        'Retry that one first.'
       throw new RealtimeError('dependency-failed', message, {
         cause: other.error,
         details: { mutationId: other.mutationId },
