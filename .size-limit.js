@@ -28,8 +28,8 @@ const line = ({ name, files, limit, platform = 'neutral' }) => ({
 })
 
 export default [
-  // The goal is 6.5 kB. See ARCHITECTURE.md, "Size", for what stands in the way; the limit holds what was reached.
-  line({ name: '. and ./react', files: ['dist/index.js', 'dist/react.js'], limit: '16.5 kB' }),
+  // The goal is 8.5 kB. See ARCHITECTURE.md, "Size", for what stands in the way; the limit is what was reached and 3 %.
+  line({ name: '. and ./react', files: ['dist/index.js', 'dist/react.js'], limit: '34.4 kB' }),
   line({ name: '.', files: ['dist/index.js'] }),
   line({ name: './websocket, with partysocket', files: ['dist/websocket.js'], limit: '4.5 kB' }),
   line({ name: './sse, with eventsource-parser', files: ['dist/sse.js'], limit: '4 kB' }),
