@@ -80,12 +80,12 @@ export class BridgePage extends Page {
   }
 
   /**
-   * What the app writes is the base from then on. Made from what it sees, it has its own guesses in it; so nothing is
-   * promised of this query any more but that it ends as the server.
+   * What the app writes is the base from then on, and no position says what is in it. So nothing is promised of this
+   * query any more but that it ends as the server.
    */
   override rewrite(query: RowQuery): void {
     const found = this.bridge.inspect(query.key)
-    if (found && (found.pending.length > 0 || (found.positions && !found.isLive))) this.foreign.add(query)
+    if (found && (found.pending.length > 0 || found.positions)) this.foreign.add(query)
     super.rewrite(query)
   }
 

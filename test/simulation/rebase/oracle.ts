@@ -111,7 +111,8 @@ export class BridgeOracle implements Oracle {
     for (const topic of query.topics) {
       const [was, is] = [reached.get(topic), positions[topic]]
       if (!is) continue
-      if (was && !ModelServer.reaches(is, was))
+      // A page that is read behind the others puts the whole list back, until the events between are applied to it.
+      if (was && query.kind !== 'feed' && !ModelServer.reaches(is, was))
         return `goes from ${was.epoch}:${was.offset} back to ${is.epoch}:${is.offset} (I3)`
       reached.set(topic, is)
     }
@@ -195,7 +196,7 @@ export class BridgeOracle implements Oracle {
       } else {
         const next = { ...row, [write.field]: write.value }
         rows.set(key, next)
-        const isFromElsewhere = query.kind === 'open' && !isOpen(row) && isOpen(next)
+        const isFromElsewhere = query.kind === 'open' && !isOpen(row)
         if (isFromElsewhere || (query.kind === 'feed' && write.field !== 'title')) loose.add(key)
       }
     }

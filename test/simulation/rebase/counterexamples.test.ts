@@ -1,0 +1,127 @@
+/** Histories that once showed something wrong, in their shortest form. Each is what a walk has found, shrunk. */
+import { describe, expect, it } from 'vitest'
+import type { Command, Kind } from './commands.ts'
+import { configuration } from './configurations.ts'
+import { simulate } from './simulate.ts'
+import { bridgeSubject } from './subjects.ts'
+
+type Short = readonly [Kind, client: number, pick: number, luck: number]
+
+interface Counterexample {
+  readonly name: string
+  readonly configuration: string
+  readonly clients: number
+  readonly queries: number
+  readonly habits: number
+  readonly commands: readonly Short[]
+}
+
+const COUNTEREXAMPLES: readonly Counterexample[] = [
+  {
+    name: 'an event that came during a fetch is applied once over its response',
+    configuration: 'chaos',
+    clients: 3,
+    queries: 32,
+    habits: 16,
+    commands: [
+      ['mutate', 4, 38, 7655],
+      ['pass', 5, 46, 9281],
+      ['serve', 5, 11, 9157],
+      ['deliver', 1, 36, 7557],
+      ['deliver', 4, 16, 3373],
+      ['mutate', 2, 43, 8830],
+    ],
+  },
+  {
+    name: 'a response that was read again after an increment has it in it',
+    configuration: 'no positions, invalidate events',
+    clients: 1,
+    queries: 32,
+    habits: 0,
+    commands: [['mutate', 1, 26, 7682]],
+  },
+  {
+    name: 'a confirmed guess goes on standing on what the base becomes',
+    configuration: 'chaos',
+    clients: 1,
+    queries: 2053,
+    habits: 16,
+    commands: [
+      ['mutate', 5, 8, 8216],
+      ['mutate', 3, 41, 5872],
+      ['serve', 5, 17, 7302],
+      ['respond', 2, 32, 8974],
+      ['pass', 4, 13, 6861],
+      ['deliver', 5, 4, 5835],
+      ['write', 3, 41, 1977],
+      ['mutate', 1, 17, 8261],
+      ['mutate', 5, 41, 8324],
+      ['serve', 5, 31, 9530],
+    ],
+  },
+  {
+    name: 'guesses come back after a reload before anything is fetched',
+    configuration: 'reloads',
+    clients: 1,
+    queries: 512,
+    habits: 16,
+    commands: [
+      ['mutate', 4, 12, 7152],
+      ['mutate', 3, 15, 7639],
+      ['reload', 1, 25, 4908],
+    ],
+  },
+  {
+    name: 'an event of an epoch that is over is not applied to what was read in the next one',
+    configuration: 'server restarts',
+    clients: 3,
+    queries: 50,
+    habits: 0,
+    commands: [
+      ['serve', 2, 21, 3222],
+      ['respond', 4, 57, 4851],
+      ['deliver', 1, 34, 991],
+      ['serve', 0, 4, 6130],
+      ['respond', 1, 52, 7434],
+      ['write', 3, 35, 1148],
+      ['deliver', 1, 18, 2586],
+      ['invalidate', 4, 32, 5250],
+      ['deliver', 4, 40, 4993],
+      ['restart', 4, 29, 9838],
+    ],
+  },
+  {
+    name: 'an increment that the app has written over the base is counted once in the end',
+    configuration: 'positions',
+    clients: 1,
+    queries: 2048,
+    habits: 16,
+    commands: [
+      ['pass', 3, 3, 2957],
+      ['mutate', 3, 51, 1611],
+      ['rewrite', 3, 53, 4700],
+    ],
+  },
+  {
+    name: 'a mutation that is fetched everywhere is not pending any more',
+    configuration: 'no positions, no echo',
+    clients: 1,
+    queries: 4098,
+    habits: 16,
+    commands: [['mutate', 5, 34, 6170]],
+  },
+]
+
+describe('histories that once went wrong', () => {
+  it.each(COUNTEREXAMPLES.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
+    const commands: Command[] = one.commands.map(([kind, client, pick, luck]) => ({
+      do: kind,
+      client,
+      pick,
+      luck,
+    }))
+    const history = { ...one, configuration: configuration(one.configuration), commands }
+    const { violations } = await simulate(history, bridgeSubject())
+    expect(violations).toEqual([])
+  })
+})
