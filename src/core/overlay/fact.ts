@@ -20,16 +20,6 @@ export interface Fact {
 /** By topic: what is known of each. */
 export type Positions = ReadonlyMap<string, Position>
 
-/**
- * Whether data read at these positions has the fact in it; `undefined`: that cannot be told. Positions of two epochs
- * cannot be compared.
- */
-export function isContained({ event }: Fact, positions: Positions | undefined): boolean | undefined {
-  const { topic, position } = event ?? {}
-  if (topic === undefined || position === undefined) return undefined
-  return hasReached(positions?.get(topic), position)
-}
-
 /** Whether `at` is not before `position`; `undefined`: they cannot be compared. */
 export function hasReached(at: Position | undefined, position: Position): boolean | undefined {
   return at?.epoch === position.epoch ? at.offset >= position.offset : undefined

@@ -1,5 +1,5 @@
 /** A mutation as its author knows it, beside what the server knows of it. */
-import { isOpen, type ModelServer, type Row, type Write } from './facts.ts'
+import type { ModelServer, Row, Write } from './facts.ts'
 import type { RowQuery } from './queries.ts'
 
 export interface Operation {
@@ -64,8 +64,6 @@ export function showing(
   const shownRev = server.revOfValue.get(shown) ?? 0
   return fact && shownRev > fact.rev ? 'beaten' : 'hidden'
 }
-
-export const mayShowIn = ({ kind }: RowQuery, row: Row) => kind !== 'open' || isOpen(row)
 
 /** It was refused, or has never reached the server. */
 const isNothing = (state: Operation['state'], mutationId: string, server: ModelServer) =>

@@ -36,7 +36,6 @@ export const QUERIES: readonly RowQuery[] = [
   query('both', ['rows', 'list'], ['a', 'b']),
 ]
 
-export const queryOfName = new Map(QUERIES.map((one) => [one.name, one]))
 export const allOf = (board: Board) =>
   QUERIES.find(({ kind, boards }) => kind === 'all' && boards[0] === board)!
 
