@@ -140,7 +140,11 @@ export class Watcher {
 export function collateral(
   before: readonly Row[],
   after: readonly Row[],
-  { isOwn, isDeleted }: { isOwn(row: Row): boolean; isDeleted(row: Row): boolean },
+  {
+    isPartial,
+    isOwn,
+    isDeleted,
+  }: { isPartial: boolean; isOwn(row: Row): boolean; isDeleted(row: Row): boolean },
 ): number {
   const was = new Map(before.map((row) => [row.id, row]))
   const is = new Map(after.map((row) => [row.id, row]))
@@ -149,7 +153,9 @@ export function collateral(
     const [a, b] = [was.get(id), is.get(id)]
     if (isOwn((a ?? b)!) || isSameRow(a, b)) continue
     // What waited for the end of a frame may be applied in the same step.
-    const isNews = b ? b.rev > (a?.rev ?? 0) : isDeleted(a!)
+    // A guess beyond the last loaded row of an infinite list shows only while there is a row behind it.
+    const isAtEdge = isPartial && (!a || !b)
+    const isNews = isAtEdge || (b ? b.rev > (a?.rev ?? 0) : isDeleted(a!))
     if (!isNews) count += 1
   }
   return count

@@ -203,9 +203,9 @@ export class World {
     for (const [query, rows] of before!) {
       if (!rows) continue
       this.#collateral += collateral(rows, after.get(query) ?? [], {
+        isPartial: query.kind === 'feed' || query.kind === 'open',
         isOwn: ({ id }) => server.keyOf(id) === own,
-        isDeleted: ({ id }) =>
-          server.deletedAt.has(server.keyOf(id)) || query.kind === 'open' || query.kind === 'feed',
+        isDeleted: ({ id }) => server.deletedAt.has(server.keyOf(id)),
       })
     }
   }
