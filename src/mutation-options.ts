@@ -143,11 +143,10 @@ export function realtimeMutationOptions<
       const result = await onMutate?.(variables, context)
       return { ...(result ?? {}), mutationId } as WithMutationId<TOnMutateResult>
     },
-    // TanStack's own signature.
-    // eslint-disable-next-line @typescript-eslint/max-params
-    onError: (error, variables, result, context) => {
+    onError: (...args) => {
+      const [error, variables, , context] = args
       mutations.failed(spec, { error, variables, context })
-      return rest.onError?.(error, variables, result, context)
+      return rest.onError?.(...args)
     },
   }
   return Object.assign(own, { [REALTIME]: { spec, owner: bridge } })
