@@ -74,6 +74,43 @@ describe('two windows of the task board', () => {
     await areInStep()
   })
 
+  it('keeps an open menu, beside its button, while the board scrolls under it', async () => {
+    const title = titled('Opened')
+    await mina.create(title)
+    // A low window, so that there is something to scroll.
+    await theo.page.setViewportSize({ width: 1440, height: 500 })
+    const button = theo.task(title).getByRole('button', { name: /^Priority of/ })
+    await button.press('Enter')
+    const menu = theo.page.getByRole('menu')
+    await menu.waitFor()
+    const gap = async () => {
+      // It opens with a movement: a trial waits until it is at rest.
+      await menu.getByRole('menuitemradio').first().hover({ trial: true })
+      return Math.round((await menu.boundingBox())!.y - (await button.boundingBox())!.y)
+    }
+    const before = await gap()
+    const scrolled = await theo.task(title).evaluate(async (card) => {
+      let box = card.parentElement!
+      while (box.scrollHeight <= box.clientHeight || getComputedStyle(box).overflowY !== 'auto')
+        box = box.parentElement!
+      const hasScrolled = new Promise((resolve) => {
+        box.addEventListener('scroll', resolve, { once: true })
+      })
+      const top = box.scrollTop
+      box.scrollTop = top > 20 ? top - 20 : top + 20
+      await hasScrolled
+      return Math.abs(box.scrollTop - top)
+    })
+    expect(scrolled).toBe(20)
+    expect(await gap()).toBe(before)
+    await menu.getByRole('menuitemradio', { name: 'Urgent' }).press('Enter')
+    await mina
+      .task(title)
+      .getByRole('button', { name: /Urgent$/ })
+      .waitFor()
+    await areInStep()
+  })
+
   it('shows a move, by keys and by mouse, in the same place', async () => {
     const [first, second] = [titled('First'), titled('Second')]
     await mina.create(first, second)

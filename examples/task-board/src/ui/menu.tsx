@@ -102,8 +102,9 @@ function OpenMenu({ id, label, sections, anchor, close }: OpenMenuProps) {
         close({ giveFocusBack: false })
       }
     }
-    const onMove = (event: Event) => {
-      if (!menu.current!.contains(event.target as Node)) close({ giveFocusBack: false })
+    // Other people's changes scroll the page as well: they move an open menu, and do not close it.
+    const onMove = () => {
+      placeBeside(menu.current!, anchor.getBoundingClientRect())
     }
     addEventListener('pointerdown', onPointerDown, true)
     addEventListener('scroll', onMove, true)
