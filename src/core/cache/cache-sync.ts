@@ -7,30 +7,35 @@
  *                                        └▶ InvalidationScheduler (when to fetch) ◀── FetchJournal (what a
  *                                                                                  response may have missed)
  *
+ * What it has done by others: an event (`plan-writer.ts`), a fetch that begins or ends (`fetch-outcomes.ts`), a broken
+ * stream (`query-resync.ts`), what is out of date (`refetches.ts`), positions that come with data
+ * (`query-positions.ts`).
+ *
  * It listens to the query cache to keep the index, to open and close journal records, and to bring a response up to
  * date with what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
  * told, so the raw response is never rendered. It must not throw: query-core would turn the fetch into an error.
  */
 import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
-import { isRepeatable, widest, type Fact, type Positions, type RefetchType } from '../overlay/fact.ts'
-import { foldEffects } from '../overlay/fold-effects.ts'
-import { Overlay, type Outcome } from '../overlay/overlay.ts'
+import { Overlay } from '../overlay/overlay.ts'
 import type { Effect } from '../routing/effect.ts'
 import { Batcher } from './batcher.ts'
 import { changeOf, type CacheChange } from './cache-change.ts'
 import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
 import { CacheWriter } from './cache-writer.ts'
-import { effectFailed } from './effect-failed.ts'
-import { FetchJournal, type FetchRecord } from './fetch-journal.ts'
+import { effectFailed, problemsOf } from './effect-failed.ts'
+import { FetchJournal } from './fetch-journal.ts'
+import { FetchOutcomes } from './fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
-import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
 import { KeyIndex } from './key-index.ts'
 import { Optimistic } from './optimistic.ts'
-import { lowest, type PositionedFetchOptions } from './positioned-fetch.ts'
-import { planBatch, type Plan, type RoutedEvent } from './plan-batch.ts'
+import type { PositionedFetchOptions } from './positioned-fetch.ts'
+import { planBatch, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
-import { positionsThatCame } from './travelling-positions.ts'
+import { PlanWriter } from './plan-writer.ts'
+import { QueryPositions } from './query-positions.ts'
+import { QueryResync } from './query-resync.ts'
+import { Refetches } from './refetches.ts'
 import { View } from './view.ts'
 
 export class CacheSync {
@@ -38,8 +43,12 @@ export class CacheSync {
   readonly #index = new KeyIndex()
   readonly #writer: CacheWriter
   readonly #journal: FetchJournal
-  readonly #scheduler: InvalidationScheduler
   readonly #foreignWrites: ForeignWrites
+  readonly #refetches: Refetches
+  readonly #planWriter: PlanWriter
+  readonly #fetches: FetchOutcomes
+  readonly #resync: QueryResync
+  readonly #positions: QueryPositions
   readonly #batcher: Batcher<RoutedEvent>
   readonly #view: View
   /** The confirmed data under what is shown, where the two may differ. */
@@ -48,11 +57,6 @@ export class CacheSync {
   readonly optimistic: Optimistic
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
-  /** What responses have stated while the bridge was not started. */
-  readonly #unwatched = new WeakMap<Query, { positions: Positions; dataUpdatedAt: number }>()
-  /** Queries whose data has come with its positions: those are true once. */
-  readonly #placed = new WeakSet<Query>()
-  #hasPlaced = false
   /** What the queries of the overlay showed when `stop` left them. */
   readonly #left = new Map<Query, unknown>()
   /** Events that the session still handed over after `stop`. Applied by `start`. */
@@ -64,18 +68,18 @@ export class CacheSync {
     this.#options = options
     this.#writer = new CacheWriter(queryClient)
     this.#journal = new FetchJournal(limits.maxJournalEffects)
-    this.#scheduler = new InvalidationScheduler({
+    this.overlay = new Overlay({ touches, maxFacts: limits.maxJournalEffects })
+    this.#positions = new QueryPositions(this.overlay)
+    this.#refetches = new Refetches({
       clock,
       random: () => options.random(),
       intervalMs: limits.refetchIntervalMs,
-      refetch: (query) => {
-        // What has arrived before the request leaves is answered by it.
+      writer: this.#writer,
+      journal: this.#journal,
+      beforeFetch: () => {
         this.#batcher.flush()
-        // Someone else's fetch is in flight (a page, say): one more after it.
-        if (!this.#journal.markDirty(query, 'active')) this.#writer.refetch(query)
       },
     })
-    this.overlay = new Overlay({ touches, maxFacts: limits.maxJournalEffects })
     this.#view = new View({
       overlay: this.overlay,
       writer: this.#writer,
@@ -97,7 +101,7 @@ export class CacheSync {
         this.#view.together(step)
       },
       invalidate: (query) => {
-        this.#invalidate(query, 'active')
+        this.#refetches.invalidate(query, 'active')
       },
       onError: (error) => {
         options.onError(error)
@@ -107,9 +111,22 @@ export class CacheSync {
       mutationCache: queryClient.getMutationCache(),
       clock,
       refetch: (query) => {
-        this.#invalidate(query, 'active')
+        this.#refetches.invalidate(query, 'active')
       },
     })
+    const tools = {
+      clock,
+      overlay: this.overlay,
+      writer: this.#writer,
+      journal: this.#journal,
+      refetches: this.#refetches,
+      foreignWrites: this.#foreignWrites,
+      view: this.#view,
+      onError: options.onError,
+    }
+    this.#planWriter = new PlanWriter({ ...tools, streamLagMs: limits.streamLagMs })
+    this.#fetches = new FetchOutcomes({ ...tools, optimistic: this.optimistic })
+    this.#resync = new QueryResync(tools)
     this.#batcher = new Batcher({
       requestFrame,
       maxQueued: limits.maxQueuedEvents,
@@ -133,7 +150,7 @@ export class CacheSync {
     for (const query of cache.getAll()) this.#resumed(query)
     this.#left.clear()
     for (const query of this.#unfinished) {
-      if (cache.get(query.queryHash) === query) this.#invalidate(query, 'active')
+      if (cache.get(query.queryHash) === query) this.#refetches.invalidate(query, 'active')
     }
     this.#unfinished.clear()
     const late = this.#late
@@ -147,12 +164,16 @@ export class CacheSync {
     this.#detach?.()
     this.#detach = undefined
     const exposed = this.#foreignWrites.unfinished(this.#index.match({}))
-    for (const query of [...this.#journal.unfinished(), ...this.#scheduler.unfinished(), ...exposed]) {
+    for (const query of [
+      ...this.#journal.unfinished(),
+      ...this.#refetches.scheduler.unfinished(),
+      ...exposed,
+    ]) {
       this.#unfinished.add(query)
     }
     for (const query of this.overlay.entries.keys()) this.#left.set(query, query.state.data)
     this.optimistic.stop()
-    this.#scheduler.clear()
+    this.#refetches.scheduler.clear()
     this.#foreignWrites.stop()
     this.#journal.clear()
     this.#index.clear()
@@ -187,36 +208,19 @@ export class CacheSync {
       whenChanged: () => this.optimistic.whenChanged(),
       unwatched: ({ client, queryKey }, positions) => {
         const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
-        if (query === undefined || positions.size === 0) return
-        const { dataUpdatedAt } = query.state
-        const known = this.#unwatched.get(query)
-        const isSameFetch = known?.dataUpdatedAt === dataUpdatedAt
-        const lowestOf = isSameFetch ? lowest(known.positions, positions) : positions
-        this.#unwatched.set(query, { positions: lowestOf, dataUpdatedAt })
+        if (query) this.#positions.stated(query, positions)
       },
     }
   }
 
   /** Where the confirmed data of a query stands, as far as it is known. */
   positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
-    const { positions = positionsThatCame(query) } = this.#unwatched.get(query) ?? {}
-    return this.overlay.inspect(query).positions ?? (positions && Object.fromEntries(positions))
+    return this.#positions.of(query)
   }
 
-  /**
-   * From where the events of a topic are needed, when all data that they concern has come with its positions.
-   * `undefined`: some of it may be of any time.
-   */
+  /** From where the events of a topic are needed: see `QueryPositions`. */
   startOf(topic: string, isConcerned: (query: Query) => boolean): Position | undefined {
-    let start: Position | undefined
-    if (!this.#hasPlaced) return undefined
-    for (const query of this.#index.match({})) {
-      if (query.state.data === undefined || !isConcerned(query)) continue
-      const position = this.overlay.entries.get(query)?.positions.get(topic)
-      if (position === undefined || (start && start.epoch !== position.epoch)) return undefined
-      if (start === undefined || position.offset < start.offset) start = position
-    }
-    return start
+    return this.#positions.startOf(topic, () => this.#index.match({}).filter(isConcerned))
   }
 
   inspect(queryKey: QueryKey): QueryInspection | undefined {
@@ -251,48 +255,13 @@ export class CacheSync {
     this.optimistic.moved()
   }
 
-  /**
-   * Makes queries true again after events were missed (L2): the active ones are fetched, the others marked stale.
-   * One that is known to have been read late enough is left alone: its position says so, or its data, or its fetch in
-   * flight, was asked for within `quietMs`, in which nothing has happened.
-   */
-  resync(isConcerned: (query: Query) => boolean, { topic, position, quietMs = 0 }: Resync): void {
-    const now = this.#options.clock.now()
+  /** Makes queries true again after events were missed (L2). */
+  resync(isConcerned: (query: Query) => boolean, resync: Resync): void {
     this.#batcher.flush()
     this.#view.together(() => {
-      this.overlay.nextTick()
-      for (const query of this.#index.match({})) {
-        if (!isConcerned(query)) {
-          if (topic !== undefined) this.overlay.entries.get(query)?.positions.delete(topic)
-          continue
-        }
-        if (topic !== undefined && position && !this.overlay.reset(query, topic, position)) continue
-        if (this.#isNewerThan(now - quietMs, query)) continue
-        const record = this.#journal.get(query)
-        const isOnItsWay = record !== undefined && record.page === undefined
-        // A response that was asked for late enough makes it good; if it does not come, the query is stale.
-        if (isOnItsWay && now - this.#scheduler.startedAt(query) < quietMs)
-          this.#scheduler.mark(query, 'active')
-        else this.#missed(query, topic, position)
-      }
-      if (topic !== undefined && position) this.overlay.log.reset(topic, position, this.overlay.tick)
+      this.#resync.run(this.#index.match({}), isConcerned, resync)
       this.optimistic.moved()
     })
-  }
-
-  /** A stream was broken. A response on its way tells by its own position whether it is from after the break. */
-  #missed(query: Query, topic: string | undefined, position: Position | undefined): void {
-    const record = this.#journal.get(query)
-    if (record === undefined || topic === undefined || !position) return this.#invalidate(query, 'active')
-    const event = { type: '', data: undefined, topic, position }
-    this.#journal.note(query, [{ event, effects: [], refetchType: 'active', tick: this.overlay.tick }])
-    this.#outdated(query, 'active')
-  }
-
-  /** Whether what a query shows was read after a moment. */
-  #isNewerThan(moment: number, query: Query): boolean {
-    // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
-    return this.#scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
   }
 
   #apply(batch: readonly RoutedEvent[]): void {
@@ -305,7 +274,7 @@ export class CacheSync {
       })
       for (const [query, plan] of plans) {
         try {
-          if (this.#detach !== undefined) this.#carryOut(query, plan)
+          if (this.#detach !== undefined) this.#planWriter.write(query, plan)
           else {
             // An error handler has stopped the bridge.
             this.#unfinished.add(query)
@@ -326,98 +295,10 @@ export class CacheSync {
     this.#options.onApplied(batch)
   }
 
-  #carryOut(query: Query, { facts, isDropped }: Plan): void {
-    if (isDropped) {
-      if (this.#writer.drop(query)) this.#scheduler.request(query, 'active')
-      return
-    }
-    const entry = this.overlay.entries.get(query)
-    const isProven = (fact: Fact) => this.overlay.log.contains(entry?.positions, fact) === true
-    const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
-    this.#journal.note(query, facts)
-    const { data, dataUpdatedAt, fetchStatus } = query.state
-    const effects = news.flatMap((fact) => fact.effects)
-    const isReplacement = effects.some((effect) => effect.kind === 'setData' && effect.replace)
-    let refetchType: RefetchType | undefined
-    // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
-    if (entry?.base !== undefined && !isReplacement) {
-      const outcome = this.overlay.apply(query, entry, news)
-      this.#report(query, outcome, news)
-      refetchType = outcome.refetchType
-      this.#view.show(query)
-    } else {
-      if ((data !== undefined && effects.length > 0) || isReplacement) {
-        const { data: patched, refetch, problems } = foldEffects(effects, data, query)
-        if (isReplacement) this.#writer.replace(query, patched)
-        else if (patched !== data) this.#writer.patch(query, patched)
-        this.#report(query, { problems, effects }, news)
-        if (refetch) refetchType = 'active'
-        if (entry) {
-          entry.base = patched
-          this.#view.show(query)
-        }
-      }
-      for (const fact of news) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
-    }
-    if (effects.length > 0 && query.state.data !== undefined) this.#written(query)
-    if (refetchType !== undefined) this.#outdated(query, refetchType)
-    else if (fetchStatus === 'idle' && this.#isDoubtful(query, news, dataUpdatedAt)) {
-      this.#writer.invalidate(query)
-      this.#scheduler.request(query, 'active', this.#options.limits.streamLagMs)
-    }
-  }
-
-  /** A query has changed by what came from the server. */
-  #written(query: Query): void {
-    this.#foreignWrites.changed(query)
-    this.#journal.noteWrite(query)
-  }
-
-  #report(
-    query: Query,
-    { problems, effects }: Pick<Outcome, 'problems' | 'effects'>,
-    facts: readonly Fact[],
-  ): void {
-    for (const { index, why, cause } of problems) {
-      const effect = effects[index]
-      const event = facts.find((fact) => effect && fact.effects.includes(effect))?.event
-      this.#options.onError(effectFailed({ effect, event, queryKey: query.queryKey, why, cause }))
-    }
-  }
-
   /** The queries that some effects concern. */
   #affected(effects: readonly Effect[]): Set<Query> {
     const match = (filters: QueryFilters) => this.#index.match(filters)
     return new Set(effects.flatMap((effect) => matchSafely(effect, match)))
-  }
-
-  /** Whether the data may hold an effect already that must not be applied twice. */
-  #isDoubtful(query: Query, facts: readonly Fact[], dataUpdatedAt: number): boolean {
-    const positions = this.overlay.entries.get(query)?.positions
-    const isYoung = this.#options.clock.now() - dataUpdatedAt < this.#options.limits.streamLagMs
-    return facts.some(
-      (fact) =>
-        !isRepeatable(fact) &&
-        (isYoung || fact.isReplay) &&
-        this.overlay.log.contains(positions, fact) === undefined,
-    )
-  }
-
-  /** Events have put a query out of date. A response on its way may be from after them: its record tells. */
-  #outdated(query: Query, refetchType: RefetchType): void {
-    this.#writer.invalidate(query)
-    this.#scheduler.mark(query, refetchType)
-    if (this.#journal.get(query) === undefined && wouldFetch(query, refetchType)) {
-      this.#scheduler.request(query, refetchType)
-    }
-  }
-
-  #invalidate(query: Query, refetchType: RefetchType): void {
-    this.#writer.invalidate(query)
-    this.#scheduler.mark(query, refetchType)
-    // Whether it is on screen is asked again when the fetch in flight has ended.
-    if (this.#journal.markDirty(query, refetchType)) return
-    if (wouldFetch(query, refetchType)) this.#scheduler.request(query, refetchType)
   }
 
   #onCacheChange(change: CacheChange): void {
@@ -429,18 +310,15 @@ export class CacheSync {
     else if (change.type === 'removed') {
       this.#index.remove(query)
       this.#journal.close(query)
-      this.#scheduler.forget(query)
+      this.#refetches.scheduler.forget(query)
       this.#foreignWrites.forget(query)
       this.overlay.entries.delete(query)
-    } else if (change.type === 'fetching') this.#fetchStarted(query, change.page)
-    else if (change.type === 'fetched') this.#fetchSucceeded(query)
-    else if (change.type === 'reverted') this.#fetchReverted(query)
-    else if (change.type === 'failed') this.#fetchFailed(query, this.#journal.close(query))
-    else if (change.type === 'retrying') {
-      // It is asked again, and what comes then says for itself where it stands.
-      const record = this.#journal.get(query)
-      if (record) record.positions = undefined
-    } else if (change.type === 'reset') {
+    } else if (change.type === 'fetching') this.#fetches.started(query, change.page)
+    else if (change.type === 'fetched') this.#fetches.succeeded(query)
+    else if (change.type === 'reverted') this.#fetches.reverted(query)
+    else if (change.type === 'failed') this.#fetches.failed(query)
+    else if (change.type === 'retrying') this.#fetches.retrying(query)
+    else if (change.type === 'reset') {
       this.#journal.close(query)
       this.#based(query)
     } else if (this.#writer.isWriting) return
@@ -470,13 +348,11 @@ export class CacheSync {
 
   /** Data that has come with its positions is as good as a response that was read there. */
   #place(query: Query): void {
-    const came = this.#placed.has(query) ? undefined : positionsThatCame(query)
-    this.#placed.add(query)
+    const came = this.#positions.take(query)
     if (came === undefined) return
-    this.#hasPlaced = true
     const response = { data: query.state.data, positions: came, startedAt: 0, page: undefined, arrived: [] }
     const outcome = this.overlay.respond(query, response)
-    this.#report(query, outcome, [])
+    for (const error of problemsOf(query, outcome, [])) this.#options.onError(error)
     this.#view.show(query)
     if (outcome.refetchType) this.#distrust(query)
   }
@@ -488,41 +364,9 @@ export class CacheSync {
   #distrust(query: Query): void {
     // Not inside the dispatch: whoever restores it may not have finished.
     queueMicrotask(() => {
-      if (this.#detach !== undefined && !this.overlay.isLive(query)) this.#invalidate(query, 'active')
+      if (this.#detach !== undefined && !this.overlay.isLive(query))
+        this.#refetches.invalidate(query, 'active')
     })
-  }
-
-  #fetchStarted(query: Query, page: FetchRecord['page']): void {
-    this.#journal.open(query, { page, startedAt: this.overlay.nextTick() })
-    if (page === undefined) this.#scheduler.started(query)
-  }
-
-  #fetchSucceeded(query: Query): void {
-    const record = this.#journal.close(query)
-    const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
-    const startedAt = readAt ?? record?.startedAt ?? 0
-    this.overlay.nextTick()
-    const stated = positions && positions.size > 0 ? positions : undefined
-    const response = { data: query.state.data, positions: stated, startedAt, page, arrived }
-    const outcome = isVoid ? undefined : this.overlay.respond(query, response)
-    if (outcome === undefined || outcome.isRefused) {
-      this.#view.show(query)
-      this.#scheduler.mark(query, 'active')
-      this.#writer.invalidate(query)
-      this.#scheduler.failed(query)
-      return
-    }
-    this.#report(query, outcome, arrived)
-    this.#foreignWrites.changed(query)
-    if (page === undefined) this.#scheduler.succeeded(query)
-    this.#view.show(query)
-    this.optimistic.fetched()
-    let stale = record?.dirty
-    if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
-    // A page makes nothing good that was out of date before.
-    const before = this.#scheduler.staleness(query)
-    if (before) stale = widest(stale, before)
-    if (stale) this.#invalidate(query, stale)
   }
 
   /** The app wrote the query itself. A cancel keeps that, so nothing of ours is put back over it. */
@@ -532,26 +376,6 @@ export class CacheSync {
     this.#foreignWrites.writtenByApp(query)
     this.optimistic.writtenByApp(query)
     // Made from data that was out of date, it is out of date as well.
-    if (this.#scheduler.staleness(query)) this.#writer.invalidate(query)
-  }
-
-  #fetchFailed(query: Query, record: FetchRecord | undefined): void {
-    if (record?.dirty) this.#scheduler.mark(query, record.dirty)
-    if (this.#scheduler.staleness(query)) this.#writer.invalidate(query)
-    this.#scheduler.failed(query)
-  }
-
-  /** A cancel put the query back to the state of the fetch's start: what was known since is put back (L4). */
-  #fetchReverted(query: Query): void {
-    const record = this.#journal.close(query)
-    if (record === undefined) return
-    const { written } = record
-    if (written !== undefined && query.state.data !== undefined) {
-      this.#writer.patch(query, written.data, written.freshness)
-    }
-    if (record.dirty) this.#scheduler.mark(query, record.dirty)
-    // The app cancels before it writes a guess: a fetch while its mutation is pending would take the guess back.
-    if (this.#scheduler.staleness(query) && this.#foreignWrites.defer(query)) this.#writer.invalidate(query)
-    else this.#fetchFailed(query, record)
+    if (this.#refetches.scheduler.staleness(query)) this.#writer.invalidate(query)
   }
 }

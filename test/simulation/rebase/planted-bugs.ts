@@ -18,7 +18,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       { file: 'core/cache/cache-writer.ts', find: "query.state.fetchStatus === 'idle'", replace: 'true' },
       {
-        file: 'core/cache/cache-sync.ts',
+        file: 'core/cache/fetch-outcomes.ts',
         find: 'written !== undefined && query.state.data !== undefined',
         replace: 'false',
       },

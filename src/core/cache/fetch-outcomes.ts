@@ -1,0 +1,95 @@
+/** What the beginning and the end of a fetch, whoever began it, do to the overlay, the journal and what is planned. */
+import type { Query } from '@tanstack/query-core'
+import type { RealtimeError } from '../errors.ts'
+import { widest } from '../overlay/fact.ts'
+import type { Overlay } from '../overlay/overlay.ts'
+import type { CacheWriter } from './cache-writer.ts'
+import { problemsOf } from './effect-failed.ts'
+import type { FetchJournal, FetchRecord } from './fetch-journal.ts'
+import type { ForeignWrites } from './foreign-writes.ts'
+import type { Optimistic } from './optimistic.ts'
+import type { Refetches } from './refetches.ts'
+import type { View } from './view.ts'
+
+export interface FetchOutcomesOptions {
+  readonly overlay: Overlay<Query>
+  readonly writer: CacheWriter
+  readonly journal: FetchJournal
+  readonly refetches: Refetches
+  readonly foreignWrites: ForeignWrites
+  readonly view: View
+  readonly optimistic: Optimistic
+  readonly onError: (error: RealtimeError) => void
+}
+
+export class FetchOutcomes {
+  readonly #options: FetchOutcomesOptions
+
+  constructor(options: FetchOutcomesOptions) {
+    this.#options = options
+  }
+
+  started(query: Query, page: FetchRecord['page']): void {
+    const { overlay, journal, refetches } = this.#options
+    journal.open(query, { page, startedAt: overlay.nextTick() })
+    if (page === undefined) refetches.scheduler.started(query)
+  }
+
+  succeeded(query: Query): void {
+    const { overlay, writer, journal, refetches, foreignWrites, view, optimistic, onError } = this.#options
+    const { scheduler } = refetches
+    const record = journal.close(query)
+    const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
+    const startedAt = readAt ?? record?.startedAt ?? 0
+    overlay.nextTick()
+    const stated = positions && positions.size > 0 ? positions : undefined
+    const response = { data: query.state.data, positions: stated, startedAt, page, arrived }
+    const outcome = isVoid ? undefined : overlay.respond(query, response)
+    if (outcome === undefined || outcome.isRefused) {
+      view.show(query)
+      scheduler.mark(query, 'active')
+      writer.invalidate(query)
+      scheduler.failed(query)
+      return
+    }
+    for (const error of problemsOf(query, outcome, arrived)) onError(error)
+    foreignWrites.changed(query)
+    if (page === undefined) scheduler.succeeded(query)
+    view.show(query)
+    optimistic.fetched()
+    let stale = record?.dirty
+    if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
+    // A page makes nothing good that was out of date before.
+    const before = scheduler.staleness(query)
+    if (before) stale = widest(stale, before)
+    if (stale) refetches.invalidate(query, stale)
+  }
+
+  failed(query: Query, record = this.#options.journal.close(query)): void {
+    const { writer, refetches } = this.#options
+    if (record?.dirty) refetches.scheduler.mark(query, record.dirty)
+    if (refetches.scheduler.staleness(query)) writer.invalidate(query)
+    refetches.scheduler.failed(query)
+  }
+
+  /** It is asked again, and what comes then says for itself where it stands. */
+  retrying(query: Query): void {
+    const record = this.#options.journal.get(query)
+    if (record) record.positions = undefined
+  }
+
+  /** A cancel put the query back to the state of the fetch's start: what was known since is put back (L4). */
+  reverted(query: Query): void {
+    const { writer, journal, refetches, foreignWrites } = this.#options
+    const record = journal.close(query)
+    if (record === undefined) return
+    const { written } = record
+    if (written !== undefined && query.state.data !== undefined) {
+      writer.patch(query, written.data, written.freshness)
+    }
+    if (record.dirty) refetches.scheduler.mark(query, record.dirty)
+    // The app cancels before it writes a guess: a fetch while its mutation is pending would take the guess back.
+    if (refetches.scheduler.staleness(query) && foreignWrites.defer(query)) writer.invalidate(query)
+    else this.failed(query, record)
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * What is known of where queries stand in their topics beside the overlay: what responses have stated while nobody
+ * watched them (on a server that renders), and what has come along with data from another page or server.
+ */
+import type { Query } from '@tanstack/query-core'
+import type { Position } from '../event.ts'
+import type { Positions } from '../overlay/fact.ts'
+import type { Overlay } from '../overlay/overlay.ts'
+import { lowest } from './positioned-fetch.ts'
+import { positionsThatCame } from './travelling-positions.ts'
+
+export class QueryPositions {
+  readonly #overlay: Overlay<Query>
+  /** What responses have stated while the bridge was not started. */
+  readonly #unwatched = new WeakMap<Query, { positions: Positions; dataUpdatedAt: number }>()
+  /** Queries whose data has come with its positions: those are true once. */
+  readonly #placed = new WeakSet<Query>()
+  #hasPlaced = false
+
+  constructor(overlay: Overlay<Query>) {
+    this.#overlay = overlay
+  }
+
+  /** A response of a query that is not watched. Of several pages the lowest positions count. */
+  stated(query: Query, positions: Positions): void {
+    if (positions.size === 0) return
+    const { dataUpdatedAt } = query.state
+    const known = this.#unwatched.get(query)
+    const isSameFetch = known?.dataUpdatedAt === dataUpdatedAt
+    const lowestOf = isSameFetch ? lowest(known.positions, positions) : positions
+    this.#unwatched.set(query, { positions: lowestOf, dataUpdatedAt })
+  }
+
+  /** The positions that have come with the data of a query, once. */
+  take(query: Query): Positions | undefined {
+    const came = this.#placed.has(query) ? undefined : positionsThatCame(query)
+    this.#placed.add(query)
+    if (came) this.#hasPlaced = true
+    return came
+  }
+
+  /** Where the confirmed data of a query stands, as far as it is known. */
+  of(query: Query): Readonly<Record<string, Position>> | undefined {
+    const { positions = positionsThatCame(query) } = this.#unwatched.get(query) ?? {}
+    return this.#overlay.inspect(query).positions ?? (positions && Object.fromEntries(positions))
+  }
+
+  /**
+   * From where the events of a topic are needed, when all data that they concern has come with its positions.
+   * `undefined`: some of it may be of any time.
+   *
+   * @param concerned - gives the queries that the topic keeps live
+   */
+  startOf(topic: string, concerned: () => readonly Query[]): Position | undefined {
+    let start: Position | undefined
+    if (!this.#hasPlaced) return undefined
+    for (const query of concerned()) {
+      if (query.state.data === undefined) continue
+      const position = this.#overlay.entries.get(query)?.positions.get(topic)
+      if (position === undefined || (start && start.epoch !== position.epoch)) return undefined
+      if (start === undefined || position.offset < start.offset) start = position
+    }
+    return start
+  }
+}
