@@ -63,7 +63,7 @@ export interface Transport {
 
 export interface HeartbeatOptions {
   /**
-   * Silence after which a ping is sent, in ms.
+   * How often a ping is sent, in ms, also while messages come.
    * @default 25_000 // the usual idle limit of proxies is 30 to 60 s
    */
   readonly intervalMs?: number | undefined

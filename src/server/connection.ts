@@ -53,10 +53,6 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   readonly #meter: Meter
   #cancelDeadline: () => void
   #heardAt: number
-  /** Something was sent since the last look. A client that hears something need not ping. */
-  #hasSpoken = false
-  /** When it was last seen that something was sent. */
-  #spokeAt = 0
   #isSilent = false
 
   constructor(context: ServerContext, socket: ServerSocket, request: ConnectionRequest) {
@@ -159,18 +155,15 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   }
 
   send(frame: string): void {
-    this.#hasSpoken = true
     this.#out.send(frame)
   }
 
   sendShared(frame: SharedFrame): void {
-    this.#hasSpoken = true
     this.#out.sendShared(frame)
   }
 
   sendVolatile(frame: SharedFrame): void {
-    if (this.#out.sendVolatile(frame)) this.#hasSpoken = true
-    else this.#context.counters.droppedSignals++
+    if (!this.#out.sendVolatile(frame)) this.#context.counters.droppedSignals++
   }
 
   room(): number {
@@ -265,10 +258,8 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   /** What time brings: the credential's end, a silent client, rights that are to be asked about again. */
   sweep(now: number): void {
     if (this.#state !== 'ready' || !this.#login.sweep(now)) return
-    if (this.#hasSpoken) this.#spokeAt = now
-    this.#hasSpoken = false
-    const silentMs = now - Math.max(this.#heardAt, this.#spokeAt)
-    if (this.seats && !this.#isSilent && silentMs >= this.#context.presenceTtlMs) this.#setSilent(true)
+    const isSilent = now - this.#heardAt >= this.#context.presenceTtlMs
+    if (this.seats && isSilent && !this.#isSilent) this.#setSilent(true)
     this.#lease?.sweep(now)
   }
 

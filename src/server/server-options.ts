@@ -80,8 +80,8 @@ export interface RealtimeServerOptions<TIdentity, TMap extends object = Record<s
         /** How long a member whose connection was lost may take to come back unnoticed, in ms. @default 10_000 */
         readonly graceMs?: number | undefined
         /**
-         * A member is not shown when its client has sent nothing for so long, and was sent nothing that would have spared
-         * it a ping, in ms. The timers of a hidden tab run once a minute: stay above that.
+         * A member is not shown when its client has sent nothing for so long, in ms, whatever it was sent: the network of
+         * a frozen tab still reads. Clients ping every 25 s, hidden tabs once a minute: stay above that.
          * @default 90_000
          */
         readonly ttlMs?: number | undefined

@@ -172,20 +172,22 @@ describe('presence', () => {
     expect(server.presence('room')).toMatchObject([{ state: 'here' }])
   })
 
-  it('does not take a client for silent that hears so much that it need not ping', async () => {
+  it('takes a client for silent that says nothing, however much it is sent: its tab may be frozen', async () => {
     const { connect, time, server } = startManual({ presence: { ttlMs: 90_000 } })
-    const ada = await connect('ada', 'a')
-    ada.send({ t: 'presence-join', topic: 'room', state: 'here' })
-    ada.send({ t: 'subscribe', topics: [{ topic: 'busy' }] })
+    const [frozen, awake] = [await connect('ada', 'a'), await connect('bob', 'b')]
+    for (const client of [frozen, awake]) {
+      client.send({ t: 'presence-join', topic: 'room', state: 'here' })
+      client.send({ t: 'subscribe', topics: [{ topic: 'busy' }] })
+    }
     await settle()
-    for (let n = 0; n < 20; n++) {
+    for (let n = 0; n < 10; n++) {
       await server.publish('busy', { type: 'x' })
       await settle()
-      time.advance(20_000)
+      awake.send({ t: 'presence-update', topic: 'room', state: n })
+      time.advance(10_000)
     }
-    expect(server.presence('room')).toHaveLength(1)
-    time.advance(72_000)
-    expect(server.presence('room')).toEqual([])
+    expect((await frozen.takeAll('events')).length).toBe(10)
+    expect(userIds(server.presence('room'))).toEqual(['bob'])
   })
 
   it('refuses a member too many, a state too large, and a join that is not allowed', async () => {

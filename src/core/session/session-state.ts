@@ -70,9 +70,8 @@ export interface SessionState {
   readonly retryAfterMs: number | undefined
   /** When the last dial was made. */
   readonly dialedAt: number
-  /** When this connection became live, and when something last arrived on it. Meaningless unless live. */
+  /** When this connection became live. Meaningless unless live. */
   readonly liveAt: number
-  readonly heardAt: number
   /** Pings without an answer. Rule 6 allows a second one. */
   readonly probes: number
   /** `asked`: the token was too old, and this attempt has a new one. `accepted`: it was live since, not yet settled. */
@@ -150,7 +149,6 @@ export const INITIAL_STATE: SessionState = {
   retryAfterMs: undefined,
   dialedAt: 0,
   liveAt: 0,
-  heardAt: 0,
   probes: 0,
   refresh: 'none',
   hasOpened: false,
@@ -207,7 +205,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     enter('live', heartbeat && now + heartbeat.intervalMs)
     draft.reason = undefined
     draft.notBefore = draft.probes = 0
-    draft.liveAt = draft.heardAt = now
+    draft.liveAt = now
     if (draft.refresh !== 'none') draft.refresh = 'accepted'
   }
 
@@ -268,11 +266,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
   const onTimer = (timerAt: number) => {
     if (status === 'waiting') return dial()
     if (isLive && heartbeat) {
-      if (state.probes === 0) {
-        const dueAt = state.heardAt + heartbeat.intervalMs
-        if (dueAt <= now) probe()
-        else draft.timerAt = Math.min(dueAt, now + heartbeat.intervalMs) // The clock may have been set back.
-      } else if (state.probes === 1 && now - timerAt > LATE_MS) probe(2)
+      if (state.probes === 0 || (state.probes === 1 && now - timerAt > LATE_MS)) probe(2)
       else giveUp()
       return
     }
@@ -326,8 +320,8 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       if (status === 'resyncing') goLive()
       break
     case 'message':
-      // The heartbeat looks at `heardAt` when its timer fires: no timer is set again for every message.
-      draft.heardAt = now
+      // Only an answer sets the timer again. A busy connection is asked as well: pings tell the server that somebody
+      // is there, and their answers tell of topics whose events were lost.
       if (isLive && state.probes > 0 && heartbeat) draft.timerAt = now + heartbeat.intervalMs
       draft.probes = 0
       break

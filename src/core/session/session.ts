@@ -38,9 +38,6 @@ export type { SessionOptions } from './session-options.ts'
 export type { SessionStatus, StatusReason } from './session-state.ts'
 export type { WakeSignal, WakeSignals } from './wake-signals.ts'
 
-/** How often at most the machine is told that something arrived, in ms, unless a ping waits for it. */
-const HEARD_MS = 100
-
 export class Session {
   readonly #transport: Transport
   readonly #handlers: SessionHandlers
@@ -280,9 +277,8 @@ export class Session {
   }
 
   #received(raw: RawMessage): void {
-    const { heardAt, probes } = this.#machine.state
-    // Not for every frame of a burst: the heartbeat counts in seconds.
-    if (probes > 0 || this.#clock.now() - heardAt >= HEARD_MS) this.#machine.dispatch({ type: 'message' })
+    // Nobody else waits for it.
+    if (this.#machine.state.probes > 0) this.#machine.dispatch({ type: 'message' })
     if (this.#config.isPlain) {
       try {
         this.#carryOut(this.#plain.receive(this.#transport.decode?.(raw)))
