@@ -32,15 +32,16 @@ const RULES = [
     packages: CORE_PACKAGES,
   })),
   { target: 'bridge.ts', imports: ['core', 'bridge.ts'], packages: CORE_PACKAGES },
+  { target: 'features.ts', imports: ['core', 'bridge.ts', 'features.ts'], packages: CORE_PACKAGES },
   {
     target: 'mutation-options.ts',
     imports: ['core', 'bridge.ts', 'mutation-options.ts'],
     packages: CORE_PACKAGES,
   },
-  { target: 'index.ts', imports: ['core', 'bridge.ts', 'transports'], packages: [] },
+  { target: 'index.ts', imports: ['core', 'bridge.ts', 'features.ts', 'transports'], packages: [] },
   {
     target: 'react',
-    imports: ['core', 'bridge.ts', 'mutation-options.ts', 'react'],
+    imports: ['core', 'bridge.ts', 'features.ts', 'mutation-options.ts', 'react'],
     packages: ['react', '@tanstack/react-query', ...CORE_PACKAGES],
   },
   { target: 'persist', imports: ['core', 'bridge.ts', 'persist'], packages: CORE_PACKAGES },

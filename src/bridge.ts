@@ -20,7 +20,6 @@ import type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts
 import { CacheSync } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
-import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { PendingMutation } from './core/cache/pending-mutation.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
@@ -34,7 +33,7 @@ import type { Position, RealtimeEvent } from './core/event.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import type { Ack, BridgeStatus, SendOptions, SessionLimits, WakeSignals } from './core/session/session.ts'
+import type { BridgeStatus, SessionLimits, WakeSignals } from './core/session/session.ts'
 import { Session } from './core/session/session.ts'
 import type { Transport } from './core/transport.ts'
 
@@ -113,12 +112,9 @@ type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly queryClient: QueryClient
   readonly events: TTable
-  /** Who is present in a topic. `usePresence` does it for you. */
-  readonly presence: Pick<Session['presence'], 'join' | 'of' | 'subscribe'>
-  /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
-  readonly signals: Pick<Session['signals'], 'send' | 'listen'>
   readonly #options: RealtimeQueryBridgeOptions<TTable>
-  readonly #session: Session
+  /** @internal */
+  readonly session: Session
   readonly #cache: CacheSync
   readonly #ids = new TemporaryIds()
   /** @internal */
@@ -193,13 +189,13 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       isPlain: transport.decode !== undefined,
       onError: report,
       onChange: (wanted) => {
-        this.#session.setTopics(wanted)
+        this.session.setTopics(wanted)
       },
     })
     this.#live = new LiveQueries({
       interest: this.#interest,
-      isTopicLive: (topic) => this.#session.topicState(topic) === 'live',
-      isConnectionLive: () => this.#session.status.status === 'live',
+      isTopicLive: (topic) => this.session.topicState(topic) === 'live',
+      isConnectionLive: () => this.session.status.status === 'live',
       random,
       onChange: () => {
         this.#call(this.#liveListeners)
@@ -209,7 +205,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       process.env['NODE_ENV'] !== 'production' &&
       !transport.decode &&
       new TopicsWarning({ clock, interest: this.#interest, onError: report })
-    this.#session = new Session({
+    this.session = new Session({
       transport,
       clock,
       random,
@@ -237,8 +233,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onError: report,
       },
     })
-    this.presence = this.#session.presence
-    this.signals = this.#session.signals
   }
 
   /**
@@ -246,13 +240,13 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * again, with a new token. The React provider calls it.
    */
   start(): void {
-    if (this.#isStarted) return this.#session.start()
+    if (this.#isStarted) return this.session.start()
     this.#isStarted = true
     this.#cache.start()
     this.mutations.start()
     this.#interest.attach(this.queryClient.getQueryCache())
-    this.#session.setTopics(this.#interest.wanted())
-    this.#session.start()
+    this.session.setTopics(this.#interest.wanted())
+    this.session.start()
   }
 
   /**
@@ -262,7 +256,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   stop(): void {
     if (!this.#isStarted) return
     this.#isStarted = false
-    this.#session.stop()
+    this.session.stop()
     this.#live.flush()
     this.#interest.detach()
     this.mutations.stop()
@@ -291,28 +285,15 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     forgetUser(this.queryClient)
     this.#isForgetting = false
     // It dials at the end of this turn at the earliest.
-    this.#session.switchUser()
+    this.session.switchUser()
     if (!this.#isStarted) return
     this.#cache.start()
-    this.#session.start() // The server may have ended the session of the last user.
-  }
-
-  /**
-   * Sends a message to the app's handler on the server, over the same connection. It is kept while there is none, in
-   * order, and sent once: the server knows it again. The promise never rejects; `fate` tells what became of it.
-   *
-   * @throws RealtimeError `usage`: `data` is no JSON, or the transport speaks the messages of its backend.
-   * @example
-   * const ack = await bridge.send('task.nudge', { id }, { topic: `board:${boardId}` })
-   * if (ack.fate !== 'acked') toast('Nobody was told.')
-   */
-  send(type: string, data?: unknown, options?: SendOptions): Promise<Ack> {
-    return this.#session.send(type, data, options)
+    this.session.start() // The server may have ended the session of the last user.
   }
 
   /** The connection, now. The same object until something changes. */
   get status(): BridgeStatus {
-    return this.#session.status
+    return this.session.status
   }
 
   /** Counters for devtools and health checks. */
@@ -350,7 +331,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** What is known of one topic: whether its events arrive without a gap. */
   topicState(topic: string): ReturnType<Session['topicState']> {
-    return this.#session.topicState(topic)
+    return this.session.topicState(topic)
   }
 
   /**
@@ -384,13 +365,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    */
   pollWhenDown(intervalMs: number): (query: QueryOfOptions) => number | false {
     return this.#live.pollWhenDown(intervalMs)
-  }
-
-  /** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
-  explain(event: RealtimeEvent): Explanation {
-    const resolved = this.events.resolve(event)
-    if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
-    return { ok: true, effects: explainEffects(resolved.effects, this.queryClient.getQueryCache()) }
   }
 
   /**

@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import type { PresenceMember } from '../core/protocol/messages.ts'
 import type { PresenceHold, PresenceView } from '../core/session/presence.ts'
+import { presenceOf } from '../features.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
 import { useEarlyEffect } from './use-early-effect.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'
@@ -41,7 +42,7 @@ export function usePresence<TState = unknown>(
   state?: TState,
   { enabled = true, bridge }: UsePresenceOptions = {},
 ): UsePresenceResult<TState> {
-  const { presence } = useRealtimeBridge(bridge)
+  const presence = presenceOf(useRealtimeBridge(bridge))
   const hold = useRef<PresenceHold>(undefined)
   const latest = useRef(state)
   useEarlyEffect(() => {

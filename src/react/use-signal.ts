@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef } from 'react'
 import type { WireSignal } from '../core/protocol/messages.ts'
+import { signalsOf } from '../features.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
 import { useEarlyEffect } from './use-early-effect.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'
@@ -33,7 +34,7 @@ export function useSignal<TData = unknown>(
   })
   useEffect(() => {
     const release = bridge.holdTopic(topic)
-    const unlisten = bridge.signals.listen(topic, (signal) => {
+    const unlisten = signalsOf(bridge).listen(topic, (signal) => {
       // The app says what its clients send.
       if (signal.type === type) latest.current?.(signal as Signal<TData>)
     })
@@ -42,5 +43,5 @@ export function useSignal<TData = unknown>(
       release()
     }
   }, [bridge, topic, type])
-  return useCallback((data?: TData) => bridge.signals.send(topic, type, data), [bridge, topic, type])
+  return useCallback((data?: TData) => signalsOf(bridge).send(topic, type, data), [bridge, topic, type])
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { outboxOf, presenceOf, signalsOf } from '../../src/features.ts'
 import type { RealtimeServerOptions, SentMessage } from '../../src/server/index.ts'
 import { attachWebSocket, createRealtimeServer, memoryEventLog, SendError } from '../../src/server/index.ts'
 import { FaultProxy } from '../support/fault-proxy.ts'
@@ -55,7 +56,7 @@ describe('sends', () => {
     const client = await start('ada')
     const acks = []
     for (let n = 0; n < 60; n++) {
-      acks.push(client.bridge.send('count', n))
+      acks.push(outboxOf(client.bridge).send('count', n))
       if (n % 10 !== 5) continue
       const isBack = new Promise<void>((resolve) => (proxy.onLink = resolve))
       proxy.cut(n % 20 === 5 ? 'FIN' : 'RST')
@@ -76,7 +77,7 @@ describe('sends', () => {
     await eventually(() => {
       expect(client.bridge.status.status).not.toBe('live')
     })
-    const acks = Array.from({ length: 101 }, (_, n) => client.bridge.send('count', n))
+    const acks = Array.from({ length: 101 }, (_, n) => outboxOf(client.bridge).send('count', n))
     expect(await acks[100]).toEqual({ fate: 'full' })
     expect(client.bridge.status.queued).toBe(100)
     proxy.up()
@@ -91,7 +92,7 @@ describe('sends', () => {
       },
     })
     const client = await start('ada')
-    expect(await client.bridge.send('move', 1)).toEqual({
+    expect(await outboxOf(client.bridge).send('move', 1)).toEqual({
       fate: 'refused',
       code: 'conflict',
       message: 'Too late.',
@@ -127,17 +128,20 @@ describe('presence', () => {
     const ada = await start('ada')
     const bob = await start('bob')
     const seen: string[][] = []
-    const users = () => ada.bridge.presence.of('room').members.map(({ user }) => user ?? '')
-    ada.bridge.presence.subscribe('room', () => seen.push(users().sort()))
-    ada.bridge.presence.join('room', { at: 1 })
-    const bobs = bob.bridge.presence.join('room', { at: 2 })
+    const users = () =>
+      presenceOf(ada.bridge)
+        .of('room')
+        .members.map(({ user }) => user ?? '')
+    presenceOf(ada.bridge).subscribe('room', () => seen.push(users().sort()))
+    presenceOf(ada.bridge).join('room', { at: 1 })
+    const bobs = presenceOf(bob.bridge).join('room', { at: 2 })
     await eventually(() => {
       expect(users().sort()).toEqual(['ada', 'bob'])
-      expect(bob.bridge.presence.of('room')).toMatchObject({ isCurrent: true })
+      expect(presenceOf(bob.bridge).of('room')).toMatchObject({ isCurrent: true })
     })
     bobs.update({ at: 3 })
     await eventually(() => {
-      expect(ada.bridge.presence.of('room').members).toContainEqual(
+      expect(presenceOf(ada.bridge).of('room').members).toContainEqual(
         expect.objectContaining({ user: 'bob', state: { at: 3 } }),
       )
     })
@@ -145,8 +149,8 @@ describe('presence', () => {
     proxy.cut()
     await eventually(() => {
       expect(proxy.opened).toBe(4)
-      expect(ada.bridge.presence.of('room').isCurrent).toBe(true)
-      expect(bob.bridge.presence.of('room').isCurrent).toBe(true)
+      expect(presenceOf(ada.bridge).of('room').isCurrent).toBe(true)
+      expect(presenceOf(bob.bridge).of('room').isCurrent).toBe(true)
     })
     expect(seen.flat().filter((user) => user === 'bob')).toHaveLength(seen.length)
     bobs.leave()
@@ -160,9 +164,9 @@ describe('presence', () => {
     const ada = await start('ada')
     const bob = await start('bob')
     const heard: unknown[] = []
-    bob.bridge.signals.listen(topicOf('a'), ({ type, data, user }) => heard.push([type, data, user]))
-    ada.bridge.signals.listen(topicOf('a'), () => heard.push('own'))
-    ada.bridge.signals.send(topicOf('a'), 'wave', 1)
+    signalsOf(bob.bridge).listen(topicOf('a'), ({ type, data, user }) => heard.push([type, data, user]))
+    signalsOf(ada.bridge).listen(topicOf('a'), () => heard.push('own'))
+    signalsOf(ada.bridge).send(topicOf('a'), 'wave', 1)
     await eventually(() => {
       expect(heard).toEqual([['wave', 1, 'ada']])
     })

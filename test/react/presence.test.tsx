@@ -8,6 +8,7 @@ import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { invalidate } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
 import type { ServerMessage } from '../../src/core/protocol/messages.ts'
+import { presenceOf } from '../../src/features.ts'
 import {
   ConnectionIndicator,
   OfflineBanner,
@@ -118,7 +119,7 @@ describe('presence and signals in components', () => {
     expect(page.sent('presence-update')).toEqual([{ topic: 't', state: { name: 'Ada Lovelace' } }])
     unmount()
     await pass(0)
-    expect(page.bridge.presence.of('t').members).toEqual([])
+    expect(presenceOf(page.bridge).of('t').members).toEqual([])
   })
 
   it('usePresence only watches without a state, and does nothing when it is not enabled', async () => {

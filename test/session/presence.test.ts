@@ -9,7 +9,7 @@ afterEach(() => {
 })
 
 const member = (id: string, state: unknown = {}) => ({ id, user: id, state })
-const ids = (rig: Rig, topic = 't') => rig.session.presence.of(topic).members.map(({ id }) => id)
+const ids = (rig: Rig, topic = 't') => rig.presence.of(topic).members.map(({ id }) => id)
 
 /** What was sent that is about presence. */
 const said = (rig: Rig) =>
@@ -26,15 +26,15 @@ async function again(rig: Rig) {
 describe('presence', () => {
   it('joins with a state, follows who comes and goes, and leaves', async () => {
     const rig = await new Rig().live()
-    const hold = rig.session.presence.join('t', { name: 'Ada' })
-    expect(rig.session.presence.of('t').isCurrent).toBe(false)
+    const hold = rig.presence.join('t', { name: 'Ada' })
+    expect(rig.presence.of('t').isCurrent).toBe(false)
     rig.server.deliver({
       t: 'presence-state',
       topic: 't',
       members: [member('bob'), member('me')],
       self: 'me',
     })
-    expect(rig.session.presence.of('t')).toMatchObject({ self: 'me', isCurrent: true })
+    expect(rig.presence.of('t')).toMatchObject({ self: 'me', isCurrent: true })
     rig.server.deliver({ t: 'presence-diff', topic: 't', set: [member('cy')], left: ['bob'] })
     expect(ids(rig)).toEqual(['me', 'cy'])
     hold.update({ name: 'Ada', isAway: true })
@@ -52,9 +52,9 @@ describe('presence', () => {
 
   it('is joined once for all who hold it: the last who has said something speaks', async () => {
     const rig = await new Rig().live()
-    const watcher = rig.session.presence.join('t')
-    const first = rig.session.presence.join('t', 1)
-    const second = rig.session.presence.join('t', 2)
+    const watcher = rig.presence.join('t')
+    const first = rig.presence.join('t', 1)
+    const second = rig.presence.join('t', 2)
     second.leave()
     watcher.update(3)
     watcher.leave()
@@ -72,23 +72,23 @@ describe('presence', () => {
 
   it('joins again on the next connection, and shows until then who was there, as not current', async () => {
     const rig = await new Rig().live()
-    rig.session.presence.join('t', 1)
+    rig.presence.join('t', 1)
     rig.server.deliver({ t: 'presence-state', topic: 't', members: [member('bob')] })
     await again(rig)
-    expect(rig.session.presence.of('t')).toMatchObject({ members: [{ id: 'bob' }], isCurrent: false })
+    expect(rig.presence.of('t')).toMatchObject({ members: [{ id: 'bob' }], isCurrent: false })
     expect(said(rig)).toEqual([{ t: 'presence-join', topic: 't', state: 1 }])
     rig.server.deliver({ t: 'presence-state', topic: 't', members: [member('cy')] })
-    expect([ids(rig), rig.session.presence.of('t').isCurrent]).toEqual([['cy'], true])
+    expect([ids(rig), rig.presence.of('t').isCurrent]).toEqual([['cy'], true])
   })
 
   it('tells its listeners, and those of other topics nothing', async () => {
     const rig = await new Rig().live()
     const heard = [vi.fn(), vi.fn()]
-    rig.session.presence.subscribe('t', heard[0]!)
-    const unsubscribe = rig.session.presence.subscribe('u', heard[1]!)
-    rig.session.presence.join('t')
-    const view = rig.session.presence.of('t')
-    expect(rig.session.presence.of('t')).toBe(view)
+    rig.presence.subscribe('t', heard[0]!)
+    const unsubscribe = rig.presence.subscribe('u', heard[1]!)
+    rig.presence.join('t')
+    const view = rig.presence.of('t')
+    expect(rig.presence.of('t')).toBe(view)
     rig.server.deliver({ t: 'presence-state', topic: 't', members: [] })
     expect(heard.map(({ mock }) => mock.calls.length)).toEqual([1, 0])
     unsubscribe()
@@ -96,7 +96,7 @@ describe('presence', () => {
 
   it('that is refused is reported, and asked for again by the next start alone', async () => {
     const rig = await new Rig().live()
-    rig.session.presence.join('t', 1)
+    rig.presence.join('t', 1)
     rig.server.deliver({
       t: 'refused',
       topic: 't',
@@ -116,7 +116,7 @@ describe('presence', () => {
 
   it('that is revoked shows nobody', async () => {
     const rig = await new Rig().live()
-    rig.session.presence.join('t', 1)
+    rig.presence.join('t', 1)
     rig.server.deliver({ t: 'presence-state', topic: 't', members: [member('bob')] })
     rig.server.deliver({ t: 'revoked', topic: 't', message: 'No more.', action: 'presence' })
     expect(ids(rig)).toEqual([])
@@ -125,7 +125,7 @@ describe('presence', () => {
 
   it('of another user says nothing that the last one has said, and shows nobody (L10)', async () => {
     const rig = await new Rig().live()
-    const hold = rig.session.presence.join('t', { name: 'Ada' })
+    const hold = rig.presence.join('t', { name: 'Ada' })
     rig.server.deliver({ t: 'presence-state', topic: 't', members: [member('bob')] })
     rig.session.switchUser()
     expect(ids(rig)).toEqual([])
@@ -138,7 +138,7 @@ describe('presence', () => {
   it('takes what JSON can hold, as it is when it is given', async () => {
     const rig = await new Rig().live()
     const state = { name: 'Ada' }
-    const hold = rig.session.presence.join('t', state)
+    const hold = rig.presence.join('t', state)
     state.name = 'changed'
     expect(() => {
       hold.update(1n)
@@ -151,10 +151,10 @@ describe('presence', () => {
 describe('signals', () => {
   it('go out while there is a connection, and are lost otherwise', async () => {
     const rig = await new Rig().live()
-    expect(rig.session.signals.send('t', 'typing', { on: true })).toBe(true)
+    expect(rig.talk.send('t', 'typing', { on: true })).toBe(true)
     expect(rig.server.sent).toEqual([{ t: 'signal', topic: 't', type: 'typing', data: { on: true } }])
     rig.server.end()
-    expect(rig.session.signals.send('t', 'typing')).toBe(false)
+    expect(rig.talk.send('t', 'typing')).toBe(false)
     vi.advanceTimersByTime(5_000)
     await rig.welcome()
     expect(rig.server.sent.some((message) => (message as { t: string }).t === 'signal')).toBe(false)
@@ -163,11 +163,11 @@ describe('signals', () => {
   it('are heard by those who listen to their topic, and one who throws keeps no other from it', async () => {
     const rig = await new Rig().live()
     const heard = vi.fn()
-    rig.session.signals.listen('t', () => {
+    rig.talk.listen('t', () => {
       throw new Error('mine')
     })
-    const unlisten = rig.session.signals.listen('t', heard)
-    rig.session.signals.listen('u', heard)
+    const unlisten = rig.talk.listen('t', heard)
+    rig.talk.listen('u', heard)
     const signal = { type: 'typing', from: 'bob', user: 'bob', data: 1 }
     rig.server.deliver({ t: 'signals', topic: 't', signals: [signal] })
     unlisten()

@@ -2,6 +2,9 @@ import { vi } from 'vitest'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import type { RealtimeEvent } from '../../src/core/event.ts'
 import type { ServerMessage, WireEvent } from '../../src/core/protocol/messages.ts'
+import { Outbox } from '../../src/core/session/outbox.ts'
+import { Presence } from '../../src/core/session/presence.ts'
+import { Signals } from '../../src/core/session/signals.ts'
 import {
   Session,
   type BridgeStatus,
@@ -80,6 +83,18 @@ export class Rig {
         },
       },
     })
+  }
+
+  get outbox(): Outbox {
+    return this.session.use(Outbox)
+  }
+
+  get presence(): Presence {
+    return this.session.use(Presence)
+  }
+
+  get talk(): Signals {
+    return this.session.use(Signals)
   }
 
   get server(): FakeConnection {

@@ -24,7 +24,7 @@ async function again(rig: Rig) {
 describe('send', () => {
   it('gives the ack of the server, with what its handler gave', async () => {
     const rig = await new Rig().live()
-    const ack = rig.session.send('move', { to: 3 }, { topic: 't' })
+    const ack = rig.outbox.send('move', { to: 3 }, { topic: 't' })
     expect(rig.server.sent).toEqual([{ t: 'send', id: 'id2', type: 'move', data: { to: 3 }, topic: 't' }])
     rig.server.deliver({ t: 'ack', id: 'id2', data: 'done' })
     expect(await ack).toEqual({ fate: 'acked', data: 'done' })
@@ -36,7 +36,7 @@ describe('send', () => {
   it('waits for a connection, is counted, and goes out once, in order, after the subscriptions', async () => {
     const rig = await new Rig().live()
     rig.server.end()
-    const acks = ['a', 'b'].map((type) => rig.session.send(type, undefined))
+    const acks = ['a', 'b'].map((type) => rig.outbox.send(type, undefined))
     expect(rig.session.status.queued).toBe(2)
     expect(rig.statuses.map(({ queued }) => queued)).toEqual([0, 1, 2])
     await again(rig)
@@ -54,7 +54,7 @@ describe('send', () => {
 
   it('goes out again with the same id when the connection ended before the answer', async () => {
     const rig = await new Rig().live()
-    const ack = rig.session.send('move', 1)
+    const ack = rig.outbox.send('move', 1)
     const [first] = sends(rig)
     rig.server.end()
     expect(rig.session.status.queued).toBe(1)
@@ -68,7 +68,7 @@ describe('send', () => {
     const rig = await new Rig().live()
     rig.server.end()
     const data = { to: 1 }
-    void rig.session.send('move', data)
+    void rig.outbox.send('move', data)
     data.to = 2
     await again(rig)
     expect(sends(rig)).toMatchObject([{ data: { to: 1 } }])
@@ -76,12 +76,12 @@ describe('send', () => {
 
   it('throws for what is no JSON: it could never be sent', async () => {
     const rig = await new Rig().live()
-    expect(() => rig.session.send('move', 1n)).toThrow('what JSON can hold')
+    expect(() => rig.outbox.send('move', 1n)).toThrow('what JSON can hold')
   })
 
   it('tells and reports a refusal', async () => {
     const rig = await new Rig().live()
-    const ack = rig.session.send('move', 1)
+    const ack = rig.outbox.send('move', 1)
     rig.server.deliver({ t: 'error', id: 'id2', code: 'unavailable', message: 'Not now.', retryAfterMs: 900 })
     expect(await ack).toEqual({
       fate: 'refused',
@@ -97,7 +97,7 @@ describe('send', () => {
 
   it('goes out again, later, when the server has said that there are too many', async () => {
     const rig = await new Rig().live()
-    const ack = rig.session.send('move', 1)
+    const ack = rig.outbox.send('move', 1)
     rig.server.deliver({ t: 'error', id: 'id2', code: 'limit', message: 'Slowly.', retryAfterMs: 900 })
     expect(rig.session.status.queued).toBe(1)
     vi.advanceTimersByTime(899)
@@ -111,9 +111,9 @@ describe('send', () => {
 
   it('is given up after its time, and is known to have gone out or not', async () => {
     const rig = await new Rig({ heartbeat: false }).live()
-    const first = rig.session.send('first', 1, { timeoutMs: 60_000 })
+    const first = rig.outbox.send('first', 1, { timeoutMs: 60_000 })
     rig.server.end()
-    const second = rig.session.send('second', 2)
+    const second = rig.outbox.send('second', 2)
     vi.advanceTimersByTime(60_000)
     expect(await first).toEqual({ fate: 'unknown' })
     expect(rig.session.status.queued).toBe(1)
@@ -125,7 +125,7 @@ describe('send', () => {
   it('may wait for ever, as far as timers go', async () => {
     const rig = await new Rig({ heartbeat: false }).live()
     const ended = vi.fn()
-    void rig.session.send('move', 1, { timeoutMs: Infinity }).then(ended)
+    void rig.outbox.send('move', 1, { timeoutMs: Infinity }).then(ended)
     await vi.advanceTimersByTimeAsync(86_400_000)
     expect(ended).not.toHaveBeenCalled()
   })
@@ -133,29 +133,29 @@ describe('send', () => {
   it('is refused when a hundred wait', async () => {
     const rig = await new Rig().live()
     rig.server.end()
-    for (let n = 0; n < 100; n++) void rig.session.send('move', n)
-    expect(await rig.session.send('move', 100)).toEqual({ fate: 'full' })
+    for (let n = 0; n < 100; n++) void rig.outbox.send('move', n)
+    expect(await rig.outbox.send('move', 100)).toEqual({ fate: 'full' })
     expect(rig.session.status.queued).toBe(100)
   })
 
   it('is not kept when it is ephemeral, and nobody is bothered with that', async () => {
     const rig = await new Rig().live()
-    const onTheWay = rig.session.send('cursor', 1, { ephemeral: true })
+    const onTheWay = rig.outbox.send('cursor', 1, { ephemeral: true })
     rig.server.end()
     expect(await onTheWay).toEqual({ fate: 'unknown' })
-    expect(await rig.session.send('cursor', 2, { ephemeral: true })).toEqual({ fate: 'dropped' })
+    expect(await rig.outbox.send('cursor', 2, { ephemeral: true })).toEqual({ fate: 'dropped' })
     expect(rig.session.status.queued).toBe(0)
     expect(rig.errors).toEqual([])
   })
 
   it('has its end when the session stops, and leaves nothing (L9)', async () => {
     const rig = await new Rig().live()
-    const sent = rig.session.send('a', 1)
+    const sent = rig.outbox.send('a', 1)
     rig.server.end()
-    const waiting = rig.session.send('b', 1)
+    const waiting = rig.outbox.send('b', 1)
     rig.session.stop()
     expect(await Promise.all([sent, waiting])).toEqual([{ fate: 'unknown' }, { fate: 'stopped' }])
-    expect(await rig.session.send('c', 1)).toEqual({ fate: 'stopped' })
+    expect(await rig.outbox.send('c', 1)).toEqual({ fate: 'stopped' })
     expect(vi.getTimerCount()).toBe(0)
     rig.session.start()
     await rig.welcome()
@@ -165,7 +165,7 @@ describe('send', () => {
   it('waits while the server has ended the session for good, for the app may start it again', async () => {
     const rig = await new Rig().live()
     rig.server.end({ code: 4401 })
-    const ack = rig.session.send('a', 1)
+    const ack = rig.outbox.send('a', 1)
     rig.session.start()
     await rig.welcome()
     rig.server.deliver({ t: 'ack', id: sends(rig)[0]!.id })
@@ -173,7 +173,7 @@ describe('send', () => {
   })
 
   it('is a mistake over a plain backend', () => {
-    expect(() => new Rig(PLAIN).livePlain().session.send('a', 1)).toThrow('send there')
+    expect(() => new Rig(PLAIN).livePlain().outbox.send('a', 1)).toThrow('send there')
   })
 })
 
@@ -188,7 +188,7 @@ describe('another user (L10)', () => {
     await settled()
     rig.server.deliver({ t: 'welcome', connectionId: '1' })
     rig.server.deliver({ t: 'subscribed', topic: 't', outcome: 'fresh', position: { epoch: 'a', offset: 5 } })
-    const sent = rig.session.send('a', 1)
+    const sent = rig.outbox.send('a', 1)
     // The token is asked for once more, and the answer comes too late.
     rig.server.deliver({ t: 'token-expires', inMs: 30_000 })
     await settled()

@@ -72,7 +72,7 @@ describe('a sleep of hours', () => {
   it('makes sends too old: they do not go out with the next connection', async () => {
     const rig = await new Rig().live()
     rig.server.end()
-    const ack = rig.session.send('nudge', 1)
+    const ack = rig.outbox.send('nudge', 1)
     sleep(HOURS)
     rig.signals.tell('woken')
     vi.advanceTimersByTime(1_000)

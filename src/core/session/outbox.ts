@@ -1,10 +1,9 @@
 /** The shell that runs `outbox-state.ts`: frames, promises and the timer for what waits too long. */
-import type { Clock } from '../clock.ts'
 import { RealtimeError } from '../errors.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
 import { Alarm } from './alarm.ts'
+import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-import type { SessionLimits } from './limits.ts'
 import {
   EMPTY_OUTBOX,
   post,
@@ -44,16 +43,6 @@ export type Ack =
 
 type Answer = Extract<ServerMessage, { t: 'ack' | 'error' }>
 
-export interface OutboxOptions {
-  readonly clock: Clock
-  readonly limits: SessionLimits
-  readonly createId: () => string
-  readonly send: (message: ClientMessage) => void
-  readonly onError: (error: RealtimeError) => void
-  /** `queued` may be another number. */
-  readonly onChange: () => void
-}
-
 interface PostedItem extends OutboxItem {
   readonly message: ClientMessage & { readonly t: 'send' }
   readonly resolve: (ack: Ack) => void
@@ -69,33 +58,33 @@ const WHY: Partial<Record<SendFate, string>> = {
     'the connection ended before its answer. Look whether the server has taken it before you send it again',
 }
 
-export class Outbox {
-  readonly #options: OutboxOptions
+export class Outbox implements SessionExtension {
+  readonly #link: SessionLink
   #state: OutboxState<PostedItem> = EMPTY_OUTBOX
   readonly #alarm: Alarm
 
-  constructor(options: OutboxOptions) {
-    this.#options = options
-    this.#alarm = new Alarm(options.clock, () => {
+  constructor(link: SessionLink) {
+    this.#link = link
+    this.#alarm = new Alarm(link.clock, () => {
       this.#put({ type: 'timer' })
     })
   }
 
-  /** How many are not on their way. */
-  get queued(): number {
-    return this.#state.items.filter(({ isOut }) => !isOut).length
-  }
-
-  post(
+  /** Sends a message of the app. See `Ack` for how it may end. */
+  send(
     type: string,
-    data: unknown,
-    { topic, ephemeral = false, timeoutMs = this.#options.limits.maxSendAgeMs }: SendOptions,
+    data?: unknown,
+    { topic, ephemeral = false, timeoutMs }: SendOptions = {},
   ): Promise<Ack> {
-    const { clock, createId } = this.#options
+    const { clock, createId, limits, isPlain, isStopped } = this.#link
+    if (isPlain) {
+      throw new RealtimeError('usage', 'The transport speaks the messages of its backend: send there.')
+    }
+    if (isStopped()) return Promise.resolve({ fate: 'stopped' }) // Nothing may wait after the end (L9).
     const id = createId()
     const message = { t: 'send', id, type, data: jsonCopy('send()', data), topic } as const
     return new Promise((resolve) => {
-      const dueAt = clock.now() + Math.min(timeoutMs, MAX_TIMER_MS)
+      const dueAt = clock.now() + Math.min(timeoutMs ?? limits.maxSendAgeMs, MAX_TIMER_MS)
       const item: PostedItem = {
         id,
         isEphemeral: ephemeral,
@@ -109,18 +98,35 @@ export class Outbox {
     })
   }
 
-  /** The connection takes messages, or takes no more. */
-  connection(isOpen: boolean): void {
-    if (isOpen === this.#state.isOpen) return
-    this.#put({ type: isOpen ? 'opened' : 'closed' })
+  /** @internal */
+  connected(): void {
+    this.#put({ type: 'opened' })
   }
 
-  /** Nothing is kept for later, and no promise stays open. */
-  stop(): void {
+  /** @internal */
+  disconnected(): void {
+    if (this.#state.isOpen) this.#put({ type: 'closed' })
+  }
+
+  /** Nothing is kept for later, and no promise stays open. @internal */
+  stopped(): void {
     this.#put({ type: 'stopped' })
   }
 
-  answered(id: string, answer: Answer): void {
+  /** @internal */
+  forget(): void {
+    this.stopped()
+  }
+
+  /** @internal */
+  received(message: ServerMessage): boolean {
+    // An error without an id is no answer to a send. Of the others the outbox knows which send they end.
+    if ((message.t !== 'ack' && message.t !== 'error') || message.id === undefined) return false
+    this.#answered(message.id, message)
+    return true
+  }
+
+  #answered(id: string, answer: Answer): void {
     if (answer.t === 'ack') return this.#put({ type: 'answered', id, fate: 'acked' }, answer)
     const { code, retryAfterMs } = answer
     const isEphemeral = this.#state.items.find((item) => item.id === id)?.isEphemeral
@@ -130,8 +136,7 @@ export class Outbox {
   }
 
   #put(input: OutboxInput<PostedItem>, answer?: Answer): void {
-    const { clock, limits, send, onChange } = this.#options
-    const { queued } = this
+    const { clock, limits, send, onQueued } = this.#link
     const now = clock.now()
     const { outbox, outputs } = post(this.#state, { ...input, now }, limits)
     this.#state = outbox
@@ -143,7 +148,7 @@ export class Outbox {
       if (output.type === 'send') send(output.item.message)
       else this.#settle(output.item, output.fate, answer)
     }
-    if (queued !== this.queued) onChange()
+    onQueued(this.#state.items.filter(({ isOut }) => !isOut).length)
   }
 
   #settle({ message, isEphemeral, resolve }: PostedItem, fate: SendFate, answer?: Answer): void {
@@ -159,6 +164,6 @@ export class Outbox {
     // What is ephemeral may be lost, and who stops the bridge knows that it stops.
     if (why === undefined || (isEphemeral && fate !== 'refused')) return
     const text = `send("${type}") has failed, ${why}.`
-    this.#options.onError(new RealtimeError('send-failed', text, { details: { id, type, fate } }))
+    this.#link.reporter.error(new RealtimeError('send-failed', text, { details: { id, type, fate } }))
   }
 }

@@ -2,8 +2,9 @@
  * Who is present in a topic, and what this client says of itself there. A topic is joined while somebody holds it, once
  * for each connection; what several holders say is one state: that of the last one who has said something.
  */
+import type { PresenceMember, RefusalCode, ServerMessage } from '../protocol/messages.ts'
+import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-import type { ClientMessage, PresenceMember, RefusalCode, ServerMessage } from '../protocol/messages.ts'
 
 /** Who is there. The same object until something changes. */
 export interface PresenceView {
@@ -36,20 +37,14 @@ const NOBODY: PresenceView = { members: [], self: undefined, isCurrent: false }
 
 type FromServer = Extract<ServerMessage, { t: 'presence-state' | 'presence-diff' }>
 
-export interface PresenceOptions {
-  readonly send: (message: ClientMessage) => void
-  /** Runs code of the app. */
-  readonly tell: (listener: () => void) => void
-}
-
-export class Presence {
-  readonly #options: PresenceOptions
+export class Presence implements SessionExtension {
+  readonly #link: SessionLink
   readonly #rooms = new Map<string, Room>()
   readonly #listeners = new Map<string, Set<() => void>>()
   #isOpen = false
 
-  constructor(options: PresenceOptions) {
-    this.#options = options
+  constructor(link: SessionLink) {
+    this.#link = link
   }
 
   /** Joins a topic until `leave`. With a `state` this client is present; without one it watches. */
@@ -68,7 +63,7 @@ export class Presence {
       change()
       const after = saidIn(room)
       if (room.isJoined && JSON.stringify(before) !== JSON.stringify(after))
-        this.#options.send({ t: 'presence-update', topic, state: after })
+        this.#link.send({ t: 'presence-update', topic, state: after })
     }
     const hold: PresenceHold = {
       update: (next) => {
@@ -82,7 +77,7 @@ export class Presence {
       leave: () => {
         if (room.says.size > 1) return say(() => room.says.delete(hold))
         if (!room.says.delete(hold)) return
-        if (room.isJoined) this.#options.send({ t: 'presence-leave', topic })
+        if (room.isJoined) this.#link.send({ t: 'presence-leave', topic })
         // A new user's room of this name is another one.
         if (this.#rooms.get(topic) === room) this.#rooms.delete(topic)
         this.#changed(topic)
@@ -139,7 +134,18 @@ export class Presence {
   }
 
   /** @internal */
-  received(message: FromServer): void {
+  received(message: ServerMessage): boolean {
+    if (message.t === 'presence-state' || message.t === 'presence-diff') {
+      this.#hear(message)
+      return true
+    }
+    if ((message.t === 'refused' || message.t === 'revoked') && message.action === 'presence') {
+      this.#refused(message.topic, message.t === 'refused' ? message.code : 'forbidden')
+    }
+    return false
+  }
+
+  #hear(message: FromServer): void {
     const { topic } = message
     const room = this.#rooms.get(topic)
     if (!room?.isJoined) return // Crossed with `presence-leave`.
@@ -156,8 +162,8 @@ export class Presence {
     this.#show(topic, room, { members: [...members.values()], self, isCurrent: true })
   }
 
-  /** Refused, or no longer allowed (`forbidden`). @internal */
-  refused(topic: string, code: RefusalCode): void {
+  /** Refused, or no longer allowed (`forbidden`). */
+  #refused(topic: string, code: RefusalCode): void {
     const room = this.#rooms.get(topic)
     if (!room) return
     room.isJoined = false
@@ -169,7 +175,7 @@ export class Presence {
   #enter(topic: string, room: Room): void {
     if (!this.#isOpen || room.isJoined || room.isForbidden) return
     room.isJoined = true
-    this.#options.send({ t: 'presence-join', topic, state: saidIn(room) })
+    this.#link.send({ t: 'presence-join', topic, state: saidIn(room) })
   }
 
   #show(topic: string, room: Room, view: PresenceView): void {
@@ -179,7 +185,7 @@ export class Presence {
   }
 
   #changed(topic: string): void {
-    for (const listener of [...(this.#listeners.get(topic) ?? [])]) this.#options.tell(listener)
+    for (const listener of [...(this.#listeners.get(topic) ?? [])]) this.#link.reporter.tell(listener)
   }
 }
 

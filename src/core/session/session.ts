@@ -5,24 +5,20 @@
  * What handlers and transports call back into it is put in line while the machine runs (`machine.ts`).
  */
 import { systemClock, type Clock } from '../clock.ts'
-import { RealtimeError } from '../errors.ts'
 import { decodeServerMessage } from '../protocol/codec.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
 import type { RawMessage, Transport } from '../transport.ts'
 import { isSameStatus, statusOf, type BridgeStatus } from './bridge-status.ts'
+import type { SessionExtension, SessionExtensionClass, SessionLink } from './extension.ts'
 import { heartbeatOf } from './heartbeat.ts'
 import { SESSION_LIMITS } from './limits.ts'
-import type { Ack, SendOptions } from './outbox.ts'
 import { Machine } from './machine.ts'
 import { PlainStream, type PlainOutput } from './plain-stream.ts'
-import type { Presence } from './presence.ts'
 import { randomId } from './random-id.ts'
 import type { SessionHandlers, TopicResync, TopicState } from './session-handlers.ts'
 import type { SessionOptions } from './session-options.ts'
 import { INITIAL_STATE, type SessionCommand, type SessionConfig } from './session-state.ts'
 import { Reporter } from './reporter.ts'
-import type { Signals } from './signals.ts'
-import { Talk } from './talk.ts'
 import type { StreamInput, StreamOutput } from './topic-stream.ts'
 import { TopicStreams } from './topic-streams.ts'
 import { browserSignals, type WakeSignals } from './wake-signals.ts'
@@ -52,7 +48,12 @@ export class Session {
   readonly #streams: TopicStreams
   readonly #plain = new PlainStream()
   #hasTooManyTopics = false
-  readonly #talk: Talk
+  readonly #link: SessionLink
+  readonly #extensions = new Map<SessionExtensionClass<SessionExtension>, SessionExtension>()
+  /** The connection takes messages. */
+  #isOpen = false
+  /** Sends that wait. */
+  #queued = 0
 
   /** Counts users. */
   #user = 0
@@ -85,7 +86,7 @@ export class Session {
       onState: ({ reason }) => {
         if (reason === 'stopped') {
           this.#wire.stopped()
-          this.#talk.outbox.stop()
+          this.#tellExtensions('stopped')
         }
         this.#tellStatus()
       },
@@ -101,7 +102,8 @@ export class Session {
       },
       onGone: () => {
         this.#streams.disconnect() // Positions stay.
-        this.#talk.disconnected()
+        this.#isOpen = false
+        this.#tellExtensions('disconnected')
       },
       onClose: (code) => {
         this.#machine.dispatch({ type: 'closed', code })
@@ -116,17 +118,24 @@ export class Session {
     const send = (message: ClientMessage) => {
       this.#wire.send(message)
     }
-    this.#talk = new Talk({
+    this.#link = {
       clock: this.#clock,
       limits: this.#config.limits,
       createId,
       reporter: this.#reporter,
       send,
-      onQueued: () => {
+      isPlain: this.#config.isPlain,
+      // Who was closed by the server may be started again.
+      isStopped: () => {
+        const { status, reason } = this.#machine.state
+        return status === 'idle' || reason === 'stopped'
+      },
+      onQueued: (count) => {
+        this.#queued = count
         // While the machine runs, the status follows it.
         if (!this.#machine.isRunning) this.#tellStatus()
       },
-    })
+    }
     this.#streams = new TopicStreams({
       clock: this.#clock,
       limits: this.#config.limits,
@@ -145,7 +154,7 @@ export class Session {
   start(): void {
     if (this.#machine.isOver) {
       this.#streams.feedAll(() => ({ type: 'restarted' }))
-      this.#talk.presence.restarted()
+      this.#tellExtensions('restarted')
     }
     this.#machine.dispatch({ type: 'start', isOnline: this.#signals.isOnline() })
   }
@@ -167,28 +176,14 @@ export class Session {
     this.#machine.dispatch({ type: 'switched' })
   }
 
-  /** Sends a message of the app. See `Ack` for how it may end. */
-  send(type: string, data: unknown, options: SendOptions = {}): Promise<Ack> {
-    if (this.#config.isPlain) {
-      const { name } = this.#transport
-      throw new RealtimeError(
-        'usage',
-        `The ${name} transport speaks the messages of its backend: send there.`,
-      )
-    }
-    // Nothing may wait after the end (L9). Who was closed by the server may be started again.
-    if (this.#machine.state.status === 'idle' || this.#machine.state.reason === 'stopped') {
-      return Promise.resolve({ fate: 'stopped' })
-    }
-    return this.#talk.outbox.post(type, data, options)
-  }
-
-  get presence(): Presence {
-    return this.#talk.presence
-  }
-
-  get signals(): Signals {
-    return this.#talk.signals
+  /** Sends, presence, signals: each is made when it is first asked for, and is the same from then on. */
+  use<TExtension extends SessionExtension>(Extension: SessionExtensionClass<TExtension>): TExtension {
+    const known = this.#extensions.get(Extension)
+    if (known) return known as TExtension
+    const extension = new Extension(this.#link)
+    this.#extensions.set(Extension, extension)
+    if (this.#isOpen) extension.connected?.()
+    return extension
   }
 
   get status(): BridgeStatus {
@@ -224,8 +219,12 @@ export class Session {
     this.#hasTooManyTopics = hasTooMany
   }
 
+  #tellExtensions(what: Exclude<keyof SessionExtension, 'received'>): void {
+    for (const extension of this.#extensions.values()) extension[what]?.()
+  }
+
   #tellStatus(): void {
-    const now = statusOf(this.#machine.state, this.#talk.outbox.queued)
+    const now = statusOf(this.#machine.state, this.#queued)
     if (isSameStatus(now, this.#status)) return
     this.#status = now
     this.#reporter.tell(() => {
@@ -246,14 +245,15 @@ export class Session {
         break
       case 'send-subscribe':
         this.#streams.subscribe()
-        this.#talk.connected()
+        this.#isOpen = true
+        this.#tellExtensions('connected')
         this.#checkAnswers()
         break
       case 'forget':
         this.#wire.forget()
         this.#streams.forget()
         this.#plain.forget()
-        this.#talk.forget()
+        this.#tellExtensions('forget')
         break
       case 'send-ping':
         this.#wire.send({ t: 'ping' })
@@ -293,7 +293,7 @@ export class Session {
   }
 
   #handle(message: ServerMessage): void {
-    if (this.#talk.received(message)) return
+    for (const extension of this.#extensions.values()) if (extension.received(message)) return
     switch (message.t) {
       case 'welcome':
         this.#machine.dispatch({ type: 'welcomed' })
@@ -340,8 +340,7 @@ export class Session {
   #refused({ topic, code, message, action }: Omit<ServerMessage & { t: 'refused' }, 't'>): void {
     const what = action === 'presence' ? `presence in "${topic}"` : `"${topic}"`
     this.#reporter.report('topic-refused', `The server refused ${what} (${code}): ${message}`)
-    if (action === 'presence') this.#talk.presence.refused(topic, code)
-    else this.#streams.feed(topic, { type: 'refused', code })
+    if (action !== 'presence') this.#streams.feed(topic, { type: 'refused', code })
   }
 
   #resync(resync: TopicResync): void {

@@ -1,31 +1,23 @@
+import type { ServerMessage, WireSignal } from '../protocol/messages.ts'
+import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-import type { ClientMessage, WireSignal } from '../protocol/messages.ts'
-
-export type { WireSignal } from '../protocol/messages.ts'
 
 type SignalListener = (signal: WireSignal) => void
 
-export interface SignalsOptions {
-  /** Sends over the connection that is there. */
-  readonly send: (message: ClientMessage) => void
-  /** Runs code of the app. */
-  readonly tell: (listener: () => void) => void
-}
-
 /** Passing words between clients: who is there hears them, and nobody keeps them. */
-export class Signals {
-  readonly #options: SignalsOptions
+export class Signals implements SessionExtension {
+  readonly #link: SessionLink
   readonly #listeners = new Map<string, Set<SignalListener>>()
   #isOpen = false
 
-  constructor(options: SignalsOptions) {
-    this.#options = options
+  constructor(link: SessionLink) {
+    this.#link = link
   }
 
   /** Tells everybody else who is subscribed to a topic, or present in it. Lost while there is no connection: then false. */
   send(topic: string, type: string, data?: unknown): boolean {
     const copy = jsonCopy('send()', data)
-    if (this.#isOpen) this.#options.send({ t: 'signal', topic, type, data: copy })
+    if (this.#isOpen) this.#link.send({ t: 'signal', topic, type, data: copy })
     return this.#isOpen
   }
 
@@ -40,18 +32,25 @@ export class Signals {
   }
 
   /** @internal */
-  connection(isOpen: boolean): void {
-    this.#isOpen = isOpen
+  connected(): void {
+    this.#isOpen = true
   }
 
   /** @internal */
-  received(topic: string, signals: readonly WireSignal[]): void {
-    for (const signal of signals) {
-      for (const listener of [...(this.#listeners.get(topic) ?? [])]) {
-        this.#options.tell(() => {
+  disconnected(): void {
+    this.#isOpen = false
+  }
+
+  /** @internal */
+  received(message: ServerMessage): boolean {
+    if (message.t !== 'signals') return false
+    for (const signal of message.signals) {
+      for (const listener of [...(this.#listeners.get(message.topic) ?? [])]) {
+        this.#link.reporter.tell(() => {
           listener(signal)
         })
       }
     }
+    return true
   }
 }

@@ -1,0 +1,44 @@
+/**
+ * What a bridge can do beside keeping queries live. Functions and not methods, so that an app ships those that it calls:
+ * each makes its part of the bridge on first use, and finds it again from then on.
+ */
+import type { RealtimeQueryBridge } from './bridge.ts'
+import { explainEffects, type Explanation } from './core/cache/explain.ts'
+import type { RealtimeEvent } from './core/event.ts'
+import type { EventTable } from './core/routing/event-table.ts'
+import { Outbox } from './core/session/outbox.ts'
+import { Presence } from './core/session/presence.ts'
+import { Signals } from './core/session/signals.ts'
+
+/** Any bridge, whatever its table. */
+type AnyBridge = RealtimeQueryBridge<EventTable>
+
+/** Who is present in a topic. `usePresence` does it for you. */
+export function presenceOf(bridge: AnyBridge): Pick<Presence, 'join' | 'of' | 'subscribe'> {
+  return bridge.session.use(Presence)
+}
+
+/** Passing words between clients: cursors, typing. `useSignal` does it for you. */
+export function signalsOf(bridge: AnyBridge): Pick<Signals, 'send' | 'listen'> {
+  return bridge.session.use(Signals)
+}
+
+/**
+ * Messages to the app's handler on the server, over the same connection. One is kept while there is none, in order, and
+ * sent once: the server knows it again. The promise never rejects; `fate` tells what became of it.
+ *
+ * @throws RealtimeError `usage`, from `send`: `data` is no JSON, or the transport speaks the messages of its backend.
+ * @example
+ * const ack = await outboxOf(bridge).send('task.nudge', { id }, { topic: `board:${boardId}` })
+ * if (ack.fate !== 'acked') toast('Nobody was told.')
+ */
+export function outboxOf(bridge: AnyBridge): Pick<Outbox, 'send'> {
+  return bridge.session.use(Outbox)
+}
+
+/** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
+export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
+  const resolved = bridge.events.resolve(event)
+  if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
+  return { ok: true, effects: explainEffects(resolved.effects, bridge.queryClient.getQueryCache()) }
+}
