@@ -103,6 +103,7 @@ export class CacheSync {
       invalidate: (query) => {
         this.#refetches.invalidate(query, 'active')
       },
+      isAwaited: (query) => this.#refetches.isAwaited(query),
       onError: (error) => {
         options.onError(error)
       },

@@ -66,10 +66,11 @@ export class FetchOutcomes {
   }
 
   failed(query: Query, record = this.#options.journal.close(query)): void {
-    const { writer, refetches } = this.#options
+    const { writer, refetches, optimistic } = this.#options
     if (record?.dirty) refetches.scheduler.mark(query, record.dirty)
     if (refetches.scheduler.staleness(query)) writer.invalidate(query)
     refetches.scheduler.failed(query)
+    optimistic.fetched()
   }
 
   /** It is asked again, and what comes then says for itself where it stands. */

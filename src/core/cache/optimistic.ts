@@ -51,6 +51,8 @@ export interface OptimisticOptions {
   /** What runs in it is one step for everybody who looks on. */
   readonly together: (step: () => void) => void
   readonly invalidate: (query: Query) => void
+  /** Whether a fetch of a query is in flight, or wanted. */
+  readonly isAwaited: (query: Query) => boolean
   readonly onError: (error: RealtimeError) => void
 }
 
@@ -103,6 +105,7 @@ export class Optimistic {
       settledAt: Infinity,
       acks: new Map(),
       isOverdue: false,
+      hasEchoed: false,
     }
     overlay.operations.set(mutationId, operation)
     this.#running.set(mutationId, { guess, reads: new Set(), hasMissed: false, cancel: undefined })
@@ -195,6 +198,7 @@ export class Optimistic {
       if (ids.learn(operation.mutationId, operation.effects, effects)) isNews = true
       // Until it is in the base of a query, what the event says is a better guess than ours.
       if (!operation.isConfirmed) operation.confirmed = [...(operation.confirmed ?? []), ...effects]
+      operation.hasEchoed = true
       echoed.add(operation)
     }
     for (const operation of echoed) this.#echoed(operation, plans)
@@ -344,6 +348,7 @@ export class Optimistic {
     const { overlay, invalidate } = this.#options
     const { mutationId } = operation
     for (const query of this.#queriesOf(operation)) {
+      this.#cover(query)
       const entry = overlay.entries.get(query)
       if (entry?.base === undefined || entry.echoed.has(mutationId)) continue
       const facts = plans.get(query)?.facts.filter(({ event }) => event?.mutationId === mutationId) ?? []
@@ -355,7 +360,7 @@ export class Optimistic {
     }
   }
 
-  #settleByFetch(operation: Operation, queries: ReadonlySet<Query>): void {
+  #settleByFetch(operation: Operation, queries: Iterable<Query>): void {
     for (const query of queries) {
       this.#options.overlay.keepUntilFetched(query, operation)
       this.#options.invalidate(query)
@@ -367,13 +372,7 @@ export class Optimistic {
     const running = this.#running.get(operation.mutationId)
     if (running === undefined || running.cancel) return
     running.cancel = clock.after(timeoutMs, () => {
-      const { overlay } = this.#options
       operation.isOverdue = true
-      for (const query of this.#queriesOf(operation)) {
-        const entry = overlay.entries.get(query)
-        if (entry && !includes(entry, operation, overlay.log))
-          this.#settleByFetch(operation, new Set([query]))
-      }
       this.#forgetDone()
     })
   }
@@ -384,6 +383,7 @@ export class Optimistic {
       if (operation.fate === 'pending') continue
       const queries = this.#changedBy(operation)
       if (!overlay.isDone(operation, queries, oldestFetch(queries))) {
+        this.#fetchLeftOver(operation, queries)
         if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
         continue
       }
@@ -391,6 +391,21 @@ export class Optimistic {
       this.#show(queries)
       this.#tell(operation.mutationId)
     }
+  }
+
+  /**
+   * Its echo has come, or will not come: what does not have it by now is fetched. A guess may come to touch a query
+   * late, when what it reads has changed, or when the query is new.
+   */
+  #fetchLeftOver(operation: Operation, queries: readonly Query[]): void {
+    const { overlay, isAwaited } = this.#options
+    const { fate, settle, isOverdue, hasEchoed } = operation
+    if (fate !== 'unknown' && settle === 'echo' && !isOverdue && !hasEchoed) return
+    const left = queries.filter((query) => {
+      const entry = overlay.entries.get(query)
+      return entry?.base !== undefined && !includes(entry, operation, overlay.log) && !isAwaited(query)
+    })
+    this.#settleByFetch(operation, left)
   }
 
   #isOpen(operation: Operation): boolean {

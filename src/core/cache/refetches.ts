@@ -46,6 +46,12 @@ export class Refetches {
     if (wouldFetch(query, refetchType)) this.scheduler.request(query, refetchType)
   }
 
+  /** Whether a query is being fetched as a whole, or is to be. */
+  isAwaited(query: Query): boolean {
+    const record = this.#options.journal.get(query)
+    return (record && record.page === undefined) ?? this.scheduler.staleness(query) !== undefined
+  }
+
   /** Events have put a query out of date. A response on its way may be from after them: its record tells. */
   outdated(query: Query, refetchType: RefetchType): void {
     const { writer, journal } = this.#options

@@ -36,4 +36,6 @@ export interface Operation {
   readonly acks: Map<string, Position>
   /** Its echo has not come in time: a fetch that began after it was acked tells as much. */
   isOverdue: boolean
+  /** Its echo has come. */
+  hasEchoed: boolean
 }

@@ -233,6 +233,9 @@ export class Overlay<TQuery extends EffectContext> {
     }
     let refetchType: RefetchType | undefined
     for (const fact of missed) {
+      const { mutationId } = fact.event ?? {}
+      if (mutationId !== undefined && fact.effects.length > 0 && this.operations.has(mutationId))
+        entry.echoed.add(mutationId)
       const isUnproven = this.log.contains(positions, fact) === undefined
       if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
       // Whether the response has it is not known, and twice is not the same as once.

@@ -110,6 +110,42 @@ const COUNTEREXAMPLES: readonly Counterexample[] = [
     habits: 16,
     commands: [['mutate', 5, 34, 6170]],
   },
+  {
+    name: 'an echo that changes a query which the guess did not touch is in it',
+    configuration: 'no positions, row events',
+    clients: 3,
+    queries: 4290,
+    habits: 16,
+    commands: [
+      ['mutate', 5, 36, 8271],
+      ['unmount', 4, 57, 9459],
+      ['mutate', 1, 10, 730],
+      ['pass', 1, 13, 3759],
+    ],
+  },
+  {
+    name: 'a guess that touches one more query after its ack waits for one more fetch',
+    configuration: 'no positions, no echo',
+    clients: 1,
+    queries: 4098,
+    habits: 16,
+    commands: [
+      ['mutate', 5, 34, 6170],
+      ['pass', 1, 50, 1647],
+    ],
+  },
+  {
+    name: 'a query that is loaded again while a mutation is pending is fetched after its ack',
+    configuration: 'no positions, no echo',
+    clients: 1,
+    queries: 576,
+    habits: 16,
+    commands: [
+      ['mutate', 3, 10, 9315],
+      ['mutate', 2, 10, 8108],
+      ['remove', 2, 55, 7235],
+    ],
+  },
 ]
 
 describe('histories that once went wrong', () => {
