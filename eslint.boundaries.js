@@ -35,7 +35,7 @@ const RULES = [
   { target: 'features.ts', imports: ['core', 'bridge.ts', 'features.ts'], packages: CORE_PACKAGES },
   {
     target: 'mutation-options.ts',
-    imports: ['core', 'bridge.ts', 'mutation-options.ts'],
+    imports: ['core', 'bridge.ts', 'features.ts', 'mutation-options.ts'],
     packages: CORE_PACKAGES,
   },
   { target: 'index.ts', imports: ['core', 'bridge.ts', 'features.ts', 'transports'], packages: [] },
@@ -44,7 +44,7 @@ const RULES = [
     imports: ['core', 'bridge.ts', 'features.ts', 'mutation-options.ts', 'react'],
     packages: ['react', '@tanstack/react-query', ...CORE_PACKAGES],
   },
-  { target: 'persist', imports: ['core', 'bridge.ts', 'persist'], packages: CORE_PACKAGES },
+  { target: 'persist', imports: ['core', 'bridge.ts', 'features.ts', 'persist'], packages: CORE_PACKAGES },
   {
     target: 'transports',
     // The name of the protocol is the WebSocket subprotocol; the codes say what a close means.

@@ -22,7 +22,7 @@ import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { PendingMutation } from './core/cache/pending-mutation.ts'
-import { PendingMutations } from './core/cache/pending-mutations.ts'
+import type { PendingMutations, PendingMutationsOptions } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { TopicInterest, topicsInMeta, type TopicsOfQuery } from './core/cache/topic-interest.ts'
@@ -30,7 +30,6 @@ import { TopicsWarning } from './core/cache/topics-warning.ts'
 import { systemClock, type Clock } from './core/clock.ts'
 import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 import type { Position, RealtimeEvent } from './core/event.ts'
-import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
 import type { BridgeStatus, SessionLimits, WakeSignals } from './core/session/session.ts'
@@ -101,6 +100,16 @@ const CACHE_LIMITS: CacheLimits = {
 
 const TOPIC_LINGER_MS = 10_000
 
+const NONE: readonly PendingMutation[] = []
+
+/** What the mutations of a bridge are made with. @internal */
+export interface MutationParts extends Omit<
+  PendingMutationsOptions,
+  'queryClient' | 'optimistic' | 'ids' | 'owner'
+> {
+  readonly cache: CacheSync
+}
+
 type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 
 /**
@@ -116,9 +125,10 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   /** @internal */
   readonly session: Session
   readonly #cache: CacheSync
-  readonly #ids = new TemporaryIds()
-  /** @internal */
-  readonly mutations: PendingMutations
+  readonly #parts: MutationParts
+  /** Once the app has any. */
+  #mutations: PendingMutations | undefined
+  readonly #pendingListeners = new Set<() => void>()
   readonly #interest: TopicInterest
   readonly #live: LiveQueries
   readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
@@ -157,7 +167,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       queryClient,
       clock,
       random,
-      ids: this.#ids,
       requestFrame: options.requestFrame ?? requestFrame,
       limits: { ...CACHE_LIMITS, ...given },
       onError: report,
@@ -170,17 +179,17 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         }
       },
     })
-    this.mutations = new PendingMutations({
-      queryClient,
-      optimistic: this.#cache.optimistic,
-      ids: this.#ids,
-      owner: this,
+    this.#parts = {
+      cache: this.#cache,
       now: () => clock.now(),
       createId: options.createId ?? (() => createId(random)),
       // A plain backend that names the mutation in its events tells the author as well.
       settle: () => (transport.decode === undefined || this.#hasEchoes ? 'echo' : 'refetch'),
+      onChange: () => {
+        for (const listener of [...this.#pendingListeners]) listener()
+      },
       onError: report,
-    })
+    }
     this.#interest = new TopicInterest({
       clock,
       lingerMs: limits?.topicLingerMs ?? TOPIC_LINGER_MS,
@@ -243,7 +252,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (this.#isStarted) return this.session.start()
     this.#isStarted = true
     this.#cache.start()
-    this.mutations.start()
+    this.#mutations?.start()
     this.#interest.attach(this.queryClient.getQueryCache())
     this.session.setTopics(this.#interest.wanted())
     this.session.start()
@@ -259,7 +268,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.session.stop()
     this.#live.flush()
     this.#interest.detach()
-    this.mutations.stop()
+    this.#mutations?.stop()
     this.#cache.stop()
   }
 
@@ -280,8 +289,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#identity = identity
     this.#isForgetting = true
     if (this.#isStarted) this.#cache.stop()
-    this.mutations.clear()
-    this.#cache.optimistic.clear()
+    this.#mutations?.clear()
+    this.#cache.forget()
     forgetUser(this.queryClient)
     this.#isForgetting = false
     // It dials at the end of this turn at the earliest.
@@ -394,22 +403,22 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * that touch queries under it. The same list until something changes.
    */
   pendingMutations(queryKey?: QueryKey): readonly PendingMutation[] {
-    return this.mutations.list(queryKey)
+    return this.#mutations?.list(queryKey) ?? NONE
   }
 
   /** Calls `listener` whenever `pendingMutations` has changed. */
   subscribePending(listener: () => void): () => void {
-    return this.mutations.subscribe(listener)
+    return join(this.#pendingListeners, listener)
   }
 
   /** Whether an event is the echo of a mutation of this client, as its `mutationId` tells. The last 500 are known. */
   isOwn(event: Pick<RealtimeEvent, 'mutationId'>): boolean {
-    return this.mutations.isOwn(event.mutationId)
+    return this.#mutations?.isOwn(event.mutationId) ?? false
   }
 
   /** The id under which a row was first shown: a React key that stays when the server gives the row its own id. */
   keyOf(id: ItemId): ItemId {
-    return this.#ids.keyOf(id)
+    return this.#mutations?.keyOf(id) ?? id
   }
 
   /** What is known of a query's data, for devtools and tests. `undefined`: there is no such query. */
@@ -431,6 +440,18 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    */
   baseOf(query: Query): unknown {
     return this.#cache.baseOf(query)
+  }
+
+  /**
+   * The mutations: `make` gives them when the app first has one. So apps that have none do not ship them.
+   * @internal
+   */
+  withMutations(make: (parts: MutationParts) => PendingMutations): PendingMutations {
+    if (this.#mutations === undefined) {
+      this.#mutations = make(this.#parts)
+      if (this.#isStarted) this.#mutations.start()
+    }
+    return this.#mutations
   }
 
   #route(received: readonly RealtimeEvent[], isReplay: boolean): void {

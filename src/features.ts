@@ -3,8 +3,11 @@
  * each makes its part of the bridge on first use, and finds it again from then on.
  */
 import type { RealtimeQueryBridge } from './bridge.ts'
+import { Optimistic } from './core/cache/optimistic.ts'
+import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import type { RealtimeEvent } from './core/event.ts'
+import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
 import { Outbox } from './core/session/outbox.ts'
 import { Presence } from './core/session/presence.ts'
@@ -41,4 +44,17 @@ export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
   const resolved = bridge.events.resolve(event)
   if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
   return { ok: true, effects: explainEffects(resolved.effects, bridge.queryClient.getQueryCache()) }
+}
+
+/**
+ * The mutations of a bridge. Whatever makes one asks for them first, so that those which a persister restores are seen.
+ * @internal
+ */
+export function mutationsOf(bridge: AnyBridge): PendingMutations {
+  return bridge.withMutations(({ cache, ...parts }) => {
+    const { queryClient } = bridge
+    const ids = new TemporaryIds()
+    const optimistic = cache.withMutations((host) => new Optimistic({ ...host, ids }))
+    return new PendingMutations({ ...parts, queryClient, optimistic, ids, owner: bridge })
+  })
 }

@@ -5,6 +5,7 @@ import type { PositionSource } from './core/cache/position-source.ts'
 import { RealtimeError } from './core/errors.ts'
 import type { Effect } from './core/routing/effect.ts'
 import type { EventTable, PredictedEvent } from './core/routing/event-table.ts'
+import { mutationsOf } from './features.ts'
 
 /** What a mutation shows, or what the server has confirmed: effects, or predicted events. */
 export type MutationEffects = Effect | PredictedEvent | readonly (Effect | PredictedEvent)[]
@@ -130,7 +131,7 @@ export function realtimeMutationOptions<
     settle,
     isIdempotent: idempotent,
   }
-  const { mutations } = bridge
+  const mutations = mutationsOf(bridge)
   const own: MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> = {
     // What the app has set for all its mutations holds.
     ...(bridge.queryClient.getDefaultOptions().mutations?.retry === undefined && {

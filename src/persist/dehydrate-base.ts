@@ -10,6 +10,7 @@ import {
   type QueryState,
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
+import { isMutationOf } from '../core/cache/pending-mutation.ts'
 import { withPositions } from '../core/cache/travelling-positions.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { isPersisted } from './persist-mutations.ts'
@@ -44,7 +45,7 @@ export function dehydrateBase(
       return serializeData(isAsked && asked ? bridge.baseOf(asked) : data)
     },
     shouldDehydrateMutation: (mutation) => {
-      const isElsewhere = isPersisted(bridge) && bridge.mutations.owns(mutation.options)
+      const isElsewhere = isPersisted(bridge) && isMutationOf(bridge, mutation.options)
       return !isElsewhere && shouldDehydrateMutation(mutation)
     },
   }

@@ -1,18 +1,21 @@
 /**
  * The pending mutations of one tab, and what is stored of all tabs.
  *
- *   bridge.mutations.open() ──▶ store ──▶ after a reload, or from a tab that has died ──▶ MutationCache
+ *   PendingMutations.open() ──▶ store ──▶ after a reload, or from a tab that has died ──▶ MutationCache
  *
  * What is stored follows from what is open: every change of either leads to one step, which reads the store, decides
  * (plan-queue.ts) and writes. One tab at a time does a step, and each step leaves every mutation with one owner.
  */
 import { focusManager, hashKey, hydrate, onlineManager, type MutationKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
+import { isMutationOf } from '../core/cache/pending-mutation.ts'
+import type { PendingMutations } from '../core/cache/pending-mutations.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
 import { mentions } from '../core/overlay/temporary-ids.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { randomId } from '../core/session/random-id.ts'
+import { mutationsOf } from '../features.ts'
 import { MutationStore } from './mutation-store.ts'
 import type { GivenUpMutation, PersistedMutations, PersistMutationsOptions } from './persist-mutations.ts'
 import { planQueue, type GivenUpReason } from './plan-queue.ts'
@@ -39,6 +42,7 @@ export class MutationQueue implements PersistedMutations {
   readonly restored: Promise<void>
   readonly #options: MutationQueueOptions
   readonly #bridge: RealtimeQueryBridge<EventTable>
+  readonly #mutations: PendingMutations
   readonly #self = randomId()
   readonly #tabs: Tabs
   readonly #store: MutationStore
@@ -68,6 +72,7 @@ export class MutationQueue implements PersistedMutations {
     const isBrowser = options.locks === undefined && locks !== undefined
     this.#options = options
     this.#bridge = bridge
+    this.#mutations = mutationsOf(bridge)
     this.#identity = bridge.identity
     this.#clock = clock
     this.#store = new MutationStore({
@@ -76,7 +81,7 @@ export class MutationQueue implements PersistedMutations {
       writer: this.#self,
       onLost: (cause) => {
         const message = 'What was stored of pending mutations is not readable. It was removed.'
-        bridge.mutations.report(new RealtimeError('given-up', message, { cause }))
+        this.#mutations.report(new RealtimeError('given-up', message, { cause }))
       },
     })
     const look = () => {
@@ -140,7 +145,7 @@ export class MutationQueue implements PersistedMutations {
 
   async #stepAlone(): Promise<void> {
     const { maxAgeMs = DAY_MS, maxCount = MAX_COUNT, buster = '' } = this.#options
-    const { identity, queryClient, mutations } = this.#bridge
+    const { identity, queryClient } = this.#bridge
     const entries = await this.#store.read()
     const stored = entries.flatMap((entry) => decodeStored(entry) ?? [])
     const newer = entries.filter(isNewerFormat) as StoredMutation[]
@@ -155,7 +160,7 @@ export class MutationQueue implements PersistedMutations {
       maxAgeMs,
       room: maxCount - own.length,
       isDead: (owner) => dead.has(owner),
-      isKnown: (mutationKey) => mutations.owns(queryClient.getMutationDefaults(mutationKey)),
+      isKnown: (mutationKey) => isMutationOf(this.#bridge, queryClient.getMutationDefaults(mutationKey)),
     })
     const taken = adopted.map((mutation) => this.#owned(mutation))
     const fitting = own.slice(0, Math.max(0, maxCount - kept.length - taken.length))
@@ -189,7 +194,7 @@ export class MutationQueue implements PersistedMutations {
 
   /** What this tab wants to have stored, in order. */
   #storable(): StoredMutation[] {
-    const open = this.#bridge.mutations.open()
+    const open = this.#mutations.open()
     const ids = new Set(open.map(({ mutationId }) => mutationId))
     for (const told of [this.#refused, this.#crowdedOut]) {
       for (const id of told) if (!ids.has(id)) told.delete(id)
@@ -250,12 +255,13 @@ export class MutationQueue implements PersistedMutations {
       cause,
       details: { mutationId, mutationKey },
     })
-    this.#bridge.mutations.report(error)
+    this.#mutations.report(error)
   }
 
   /** Shows what was stored, and sends it in its order. */
   #adopt(adopted: readonly StoredMutation[]): void {
-    const { queryClient, mutations } = this.#bridge
+    const { queryClient } = this.#bridge
+    const mutations = this.#mutations
     const cache = queryClient.getMutationCache()
     const restored = adopted.flatMap(({ realtime, ...dehydrated }) => {
       if (mutations.has(realtime.mutationId)) return [] // TanStack's own persistence was faster.
@@ -272,7 +278,7 @@ export class MutationQueue implements PersistedMutations {
 
   #giveUp(givenUp: readonly { stored: StoredMutation; reason: GivenUpReason }[]): void {
     if (givenUp.length === 0) return
-    const { mutations } = this.#bridge
+    const mutations = this.#mutations
     const list = givenUp.map(({ stored: { mutationKey, state, realtime }, reason }): GivenUpMutation => {
       const { mutationId } = realtime
       const message = `A stored mutation is not sent: ${reason}.`
@@ -292,15 +298,15 @@ export class MutationQueue implements PersistedMutations {
 
   #failed(cause: unknown): void {
     this.#hasNews = true
-    if (cause instanceof RealtimeError) return this.#bridge.mutations.report(cause)
+    if (cause instanceof RealtimeError) return this.#mutations.report(cause)
     const message =
       'Pending mutations could not be stored, or read. They run; it is tried again with the next one.'
-    this.#bridge.mutations.report(new RealtimeError('persist-failed', message, { cause }))
+    this.#mutations.report(new RealtimeError('persist-failed', message, { cause }))
   }
 
   #checkDefaults(mutationKey: MutationKey): void {
-    const { queryClient, mutations } = this.#bridge
-    if (mutations.owns(queryClient.getMutationDefaults(mutationKey))) return
+    const { queryClient } = this.#bridge
+    if (isMutationOf(this.#bridge, queryClient.getMutationDefaults(mutationKey))) return
     const message =
       'A mutation is stored whose mutationKey has no options: after a reload it would be given up. Call ' +
       'queryClient.setMutationDefaults(mutationKey, realtimeMutationOptions(bridge, …)) at start.'
@@ -312,19 +318,19 @@ export class MutationQueue implements PersistedMutations {
     this.#crowdedOut.add(mutationId)
     const message = `${maxCount} mutations are stored already. One more is lost when the page is closed before it is done.`
     const details = { mutationId, mutationKey }
-    this.#bridge.mutations.report(new RealtimeError('persist-failed', message, { details }))
+    this.#mutations.report(new RealtimeError('persist-failed', message, { details }))
   }
 
   #forgot(count: number, why: string): void {
     const message = `${count} stored mutations ${why}. They were removed.`
-    this.#bridge.mutations.report(new RealtimeError('given-up', message))
+    this.#mutations.report(new RealtimeError('given-up', message))
   }
 
   /** Tells a mistake of the programmer's that shows only here. */
   #tellOnce(about: string, message: string): void {
     if (process.env['NODE_ENV'] === 'production' || this.#told.has(about)) return
     this.#told.add(about)
-    this.#bridge.mutations.report(new RealtimeError('usage', message, { details: { about } }))
+    this.#mutations.report(new RealtimeError('usage', message, { details: { about } }))
   }
 }
 

@@ -35,7 +35,7 @@ describe('a mutation under way when another user comes', () => {
   })
 
   it('shows nothing any more, at once and after the fetch', async () => {
-    expect(app.bridge.mutations.list()).toEqual([])
+    expect(app.bridge.pendingMutations()).toEqual([])
     await pass(1_000)
     expect(app.data(ROWS)).toEqual([{ id: 1, title: 'of bob' }])
   })
@@ -46,7 +46,7 @@ describe('a mutation under way when another user comes', () => {
     response.resolve({ id: 1, title: 'answer to ada' })
     await pass(10_000)
     expect(app.data(ROWS)).toEqual([{ id: 1, title: 'of bob' }])
-    expect(app.bridge.mutations.list()).toEqual([])
+    expect(app.bridge.pendingMutations()).toEqual([])
     expect(app.fetches).toHaveLength(length)
   })
 
@@ -55,7 +55,7 @@ describe('a mutation under way when another user comes', () => {
     response.reject(refusal())
     await pass(10_000)
     expect(app.data(ROWS)).toEqual([{ id: 1, title: 'of bob' }])
-    expect(app.bridge.mutations.list()).toEqual([])
+    expect(app.bridge.pendingMutations()).toEqual([])
     expect(app.errors).toEqual([])
   })
 })

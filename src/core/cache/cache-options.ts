@@ -3,7 +3,6 @@ import type { QueryClient } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
 import type { Position } from '../event.ts'
-import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { RequestFrame } from './batcher.ts'
 import type { RoutedEvent } from './plan-batch.ts'
 
@@ -13,7 +12,6 @@ export interface CacheSyncOptions {
   random(): number
   requestFrame: RequestFrame
   limits: CacheLimits
-  ids: TemporaryIds
   readonly onError: (error: RealtimeError) => void
   /** Called after the effects of a batch are in the cache. */
   onApplied(batch: readonly RoutedEvent[]): void

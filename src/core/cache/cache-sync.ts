@@ -28,7 +28,7 @@ import { FetchJournal } from './fetch-journal.ts'
 import { FetchOutcomes } from './fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
 import { KeyIndex } from './key-index.ts'
-import { Optimistic } from './optimistic.ts'
+import type { Optimistic, OptimisticHost } from './optimistic.ts'
 import type { PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
@@ -53,8 +53,8 @@ export class CacheSync {
   readonly #view: View
   /** The confirmed data under what is shown, where the two may differ. */
   readonly overlay: Overlay<Query>
-  /** The mutations that are shown before they are confirmed. */
-  readonly optimistic: Optimistic
+  /** The mutations that are shown before they are confirmed, once the app has any. */
+  #optimistic: Optimistic | undefined
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
   /** What the queries of the overlay showed when `stop` left them. */
@@ -86,28 +86,6 @@ export class CacheSync {
       journal: this.#journal,
       isAttached: () => this.#detach !== undefined,
     })
-    this.optimistic = new Optimistic({
-      overlay: this.overlay,
-      ids: options.ids,
-      clock,
-      echoTimeoutMs: limits.echoTimeoutMs,
-      affected: (effects) => this.#affected(effects),
-      find: (queryKey) => this.find(queryKey),
-      oldestFetch: (queries) => this.#journal.oldest(queries),
-      show: (query) => {
-        this.#view.show(query)
-      },
-      together: (step) => {
-        this.#view.together(step)
-      },
-      invalidate: (query) => {
-        this.#refetches.invalidate(query, 'active')
-      },
-      isAwaited: (query) => this.#refetches.isAwaited(query),
-      onError: (error) => {
-        options.onError(error)
-      },
-    })
     this.#foreignWrites = new ForeignWrites({
       mutationCache: queryClient.getMutationCache(),
       clock,
@@ -126,7 +104,7 @@ export class CacheSync {
       onError: options.onError,
     }
     this.#planWriter = new PlanWriter({ ...tools, streamLagMs: limits.streamLagMs })
-    this.#fetches = new FetchOutcomes({ ...tools, optimistic: this.optimistic })
+    this.#fetches = new FetchOutcomes({ ...tools, onResponse: () => this.#optimistic?.fetched() })
     this.#resync = new QueryResync(tools)
     this.#batcher = new Batcher({
       requestFrame,
@@ -173,11 +151,42 @@ export class CacheSync {
       this.#unfinished.add(query)
     }
     for (const query of this.overlay.entries.keys()) this.#left.set(query, query.state.data)
-    this.optimistic.stop()
+    this.#optimistic?.stop()
     this.#refetches.scheduler.clear()
     this.#foreignWrites.stop()
     this.#journal.clear()
     this.#index.clear()
+  }
+
+  /** Another user (L10): nothing is known of any query, and nothing is shown over it. */
+  forget(): void {
+    this.#optimistic?.clear()
+    this.overlay.clear()
+  }
+
+  /** Mutations come over the cache: `make` gives what shows them. Before it, and without it, there is none. */
+  withMutations(make: (host: OptimisticHost) => Optimistic): Optimistic {
+    const { clock, limits, onError } = this.#options
+    return (this.#optimistic = make({
+      overlay: this.overlay,
+      clock,
+      echoTimeoutMs: limits.echoTimeoutMs,
+      barrierTimeoutMs: limits.barrierTimeoutMs,
+      affected: (effects) => this.#affected(effects),
+      find: (queryKey) => this.find(queryKey),
+      oldestFetch: (queries) => this.#journal.oldest(queries),
+      show: (query) => {
+        this.#view.show(query)
+      },
+      together: (step) => {
+        this.#view.together(step)
+      },
+      invalidate: (query) => {
+        this.#refetches.invalidate(query, 'active')
+      },
+      isAwaited: (query) => this.#refetches.isAwaited(query),
+      onError,
+    }))
   }
 
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
@@ -202,11 +211,9 @@ export class CacheSync {
   get fetchOptions(): PositionedFetchOptions {
     return {
       overlay: this.overlay,
-      clock: this.#options.clock,
-      barrierTimeoutMs: this.#options.limits.barrierTimeoutMs,
       find: (queryKey) => this.find(queryKey),
       recordOf: (query) => this.#journal.get(query),
-      whenChanged: () => this.optimistic.whenChanged(),
+      pass: (query, reading) => this.#optimistic?.pass(query, reading) ?? true,
       unwatched: ({ client, queryKey }, positions) => {
         const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
         if (query) this.#positions.stated(query, positions)
@@ -253,7 +260,7 @@ export class CacheSync {
   advance(topic: string, position: Position): void {
     this.#batcher.flush()
     this.overlay.log.advance(topic, position, this.overlay.tick)
-    this.optimistic.moved()
+    this.#optimistic?.moved()
   }
 
   /** Makes queries true again after events were missed (L2). */
@@ -261,7 +268,7 @@ export class CacheSync {
     this.#batcher.flush()
     this.#view.together(() => {
       this.#resync.run(this.#index.match({}), isConcerned, resync)
-      this.optimistic.moved()
+      this.#optimistic?.moved()
     })
   }
 
@@ -291,7 +298,7 @@ export class CacheSync {
           this.overlay.log.append(topic, { event: { ...event, position }, effects })
         }
       }
-      this.optimistic.received(batch, plans)
+      this.#optimistic?.received(batch, plans)
     })
     this.#options.onApplied(batch)
   }
@@ -344,7 +351,7 @@ export class CacheSync {
   #based(query: Query): void {
     this.overlay.forget(query)
     this.#place(query)
-    this.optimistic.cover(query)
+    this.#optimistic?.cover(query)
   }
 
   /** Data that has come with its positions is as good as a response that was read there. */
@@ -375,7 +382,10 @@ export class CacheSync {
     const record = this.#journal.get(query)
     if (record !== undefined) record.written = undefined
     this.#foreignWrites.writtenByApp(query)
-    this.optimistic.writtenByApp(query)
+    const entry = this.overlay.entries.get(query)
+    if (entry) entry.base = query.state.data
+    this.#optimistic?.writtenByApp(query)
+    this.#view.show(query)
     // Made from data that was out of date, it is out of date as well.
     if (this.#refetches.scheduler.staleness(query)) this.#writer.invalidate(query)
   }

@@ -7,7 +7,6 @@ import type { CacheWriter } from './cache-writer.ts'
 import { problemsOf } from './effect-failed.ts'
 import type { FetchJournal, FetchRecord } from './fetch-journal.ts'
 import type { ForeignWrites } from './foreign-writes.ts'
-import type { Optimistic } from './optimistic.ts'
 import type { Refetches } from './refetches.ts'
 import type { View } from './view.ts'
 
@@ -18,7 +17,8 @@ export interface FetchOutcomesOptions {
   readonly refetches: Refetches
   readonly foreignWrites: ForeignWrites
   readonly view: View
-  readonly optimistic: Optimistic
+  /** What a response has confirmed is in the overlay. */
+  readonly onResponse: () => void
   readonly onError: (error: RealtimeError) => void
 }
 
@@ -36,7 +36,7 @@ export class FetchOutcomes {
   }
 
   succeeded(query: Query): void {
-    const { overlay, writer, journal, refetches, foreignWrites, view, optimistic, onError } = this.#options
+    const { overlay, writer, journal, refetches, foreignWrites, view, onResponse, onError } = this.#options
     const { scheduler } = refetches
     const record = journal.close(query)
     const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
@@ -56,7 +56,7 @@ export class FetchOutcomes {
     foreignWrites.changed(query)
     if (page === undefined) scheduler.succeeded(query)
     view.show(query)
-    optimistic.fetched()
+    onResponse()
     let stale = record?.dirty
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
     // A page makes nothing good that was out of date before.
@@ -66,11 +66,11 @@ export class FetchOutcomes {
   }
 
   failed(query: Query, record = this.#options.journal.close(query)): void {
-    const { writer, refetches, optimistic } = this.#options
+    const { writer, refetches, onResponse } = this.#options
     if (record?.dirty) refetches.scheduler.mark(query, record.dirty)
     if (refetches.scheduler.staleness(query)) writer.invalidate(query)
     refetches.scheduler.failed(query)
-    optimistic.fetched()
+    onResponse()
   }
 
   /** It is asked again, and what comes then says for itself where it stands. */

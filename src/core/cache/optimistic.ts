@@ -12,7 +12,9 @@ import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect } from '../routing/effect.ts'
+import { passBarrier } from './barrier.ts'
 import type { Plan, RoutedEvent } from './plan-batch.ts'
+import type { Reading } from './positioned-fetch.ts'
 
 /** Gives what the cache shows below a mutation. */
 export type ReadBelow = (queryKey: QueryKey) => unknown
@@ -37,11 +39,12 @@ export interface Ack {
   readonly effects?: readonly Effect[] | undefined
 }
 
-export interface OptimisticOptions {
+/** What mutations need of the cache stage. */
+export interface OptimisticHost {
   overlay: Overlay<Query>
-  ids: TemporaryIds
   clock: Clock
   echoTimeoutMs: number
+  barrierTimeoutMs: number
   readonly affected: (effects: readonly Effect[]) => Set<Query>
   readonly find: (queryKey: QueryKey) => Query | undefined
   /** When the oldest fetch in flight of these queries began, in ticks. */
@@ -54,6 +57,10 @@ export interface OptimisticOptions {
   /** Whether a fetch of a query is in flight, or wanted. */
   readonly isAwaited: (query: Query) => boolean
   readonly onError: (error: RealtimeError) => void
+}
+
+export interface OptimisticOptions extends OptimisticHost {
+  ids: TemporaryIds
 }
 
 /** What is kept of a mutation beside its place in the overlay. */
@@ -214,14 +221,12 @@ export class Optimistic {
     if (this.#cover(query)) this.#options.show(query)
   }
 
-  /** The app has written a query itself: that is its base now. What is pending is shown over it. */
+  /** The app has written a query itself: that is its base now. What is pending is to be shown over it. */
   writtenByApp(query: Query): void {
-    const { overlay, show } = this.#options
+    const { overlay } = this.#options
     const entry = overlay.entries.get(query)
     if (entry === undefined) return this.cover(query)
-    entry.base = query.state.data
     for (const { operation } of overlay.layers(query)) entry.tainted.add(operation.mutationId)
-    show(query)
   }
 
   /** Runs the guesses again that have read what has changed, and lets go of what is confirmed everywhere. */
@@ -254,6 +259,11 @@ export class Optimistic {
     return operation !== undefined && this.#isOpen(operation)
   }
 
+  /** Whether a response may be shown: see `barrier.ts`. */
+  pass(query: Query, reading: Reading): Promise<boolean | 'again'> {
+    return passBarrier(query, reading, { ...this.#options, whenChanged: () => this.whenChanged() })
+  }
+
   /** Resolves at the next change of a mutation's fate, or of a stream's place. */
   whenChanged(): { promise: Promise<void>; cancel(): void } {
     let waiter = (): void => undefined
@@ -283,7 +293,6 @@ export class Optimistic {
   clear(): void {
     this.stop()
     this.#running.clear()
-    this.#options.overlay.clear()
   }
 
   #guess(operation: Operation): void {

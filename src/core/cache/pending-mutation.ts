@@ -65,6 +65,10 @@ export type OptionsWithSpec = MutationOptions<unknown, Error, unknown, unknown> 
   readonly [REALTIME]?: { readonly spec: MutationSpec; readonly owner: unknown }
 }
 
+/** Whether options are those of a mutation of this bridge. */
+export const isMutationOf = (owner: object, options: object): boolean =>
+  (options as OptionsWithSpec)[REALTIME]?.owner === owner
+
 /** What is kept of a mutation from its beginning until nothing of it is left to be confirmed or dealt with. */
 export interface RunningMutation {
   readonly mutationId: string

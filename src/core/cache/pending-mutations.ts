@@ -13,7 +13,7 @@ import {
 import { RealtimeError } from '../errors.ts'
 import type { Positions } from '../overlay/fact.ts'
 import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
-import type { Effect } from '../routing/effect.ts'
+import type { Effect, ItemId } from '../routing/effect.ts'
 import type { Optimistic } from './optimistic.ts'
 import {
   idIn,
@@ -46,6 +46,8 @@ export interface PendingMutationsOptions {
   readonly createId: () => string
   /** What brings the confirmed data, when a mutation does not say. */
   readonly settle: () => 'echo' | 'refetch'
+  /** `list` gives another. */
+  readonly onChange: () => void
   readonly onError: (error: RealtimeError) => void
 }
 
@@ -59,7 +61,6 @@ export class PendingMutations {
   readonly #again = new Map<unknown, RunningMutation>()
   /** Every mutationId of this client, the last ones. */
   readonly #own = new Set<string>()
-  readonly #listeners = new Set<() => void>()
   #snapshots = new Map<string, readonly PendingMutation[]>()
   #detach: (() => void) | undefined
 
@@ -100,11 +101,9 @@ export class PendingMutations {
     return mutationId !== undefined && this.#own.has(mutationId)
   }
 
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => {
-      this.#listeners.delete(listener)
-    }
+  /** The id under which a row was first shown. */
+  keyOf(id: ItemId): ItemId {
+    return this.#options.ids.keyOf(id)
   }
 
   /** What is not confirmed, oldest first; with a key, what touches queries under it. The same list until it changes. */
@@ -151,11 +150,6 @@ export class PendingMutations {
   /** Whether a mutation is known by this id. */
   has(mutationId: string): boolean {
     return this.#byId.has(mutationId)
-  }
-
-  /** Whether options are those of a mutation of this bridge. */
-  owns(options: object): boolean {
-    return (options as OptionsWithSpec)[REALTIME]?.owner === this.#options.owner
   }
 
   /** For what is built upon pending mutations: tells the app. */
@@ -447,6 +441,6 @@ export class PendingMutations {
 
   #changed(): void {
     this.#snapshots = new Map()
-    for (const listener of [...this.#listeners]) listener()
+    this.#options.onChange()
   }
 }

@@ -1,15 +1,6 @@
-/**
- * What a response says of itself, and when it may be shown: `bridge.queryFn`.
- *
- * A response that was read while a mutation is under way may have its effect in it or not. For one that must not be
- * applied twice it is held until the mutation's fate is known (R12 of the engine's rules), or until the stream proves
- * that it is not in it: everything up to the response's position has arrived, and the mutation's echo was not among it.
- */
+/** What a response says of itself: `bridge.queryFn`. */
 import type { Query, QueryFunction, QueryFunctionContext, QueryKey } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { Position } from '../event.ts'
 import { hasReached, type Positions } from '../overlay/fact.ts'
-import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { FetchRecord } from './fetch-journal.ts'
 import { positionsOf, type PositionSource } from './position-source.ts'
@@ -25,15 +16,18 @@ export type PositionedContext<
 
 export interface PositionedFetchOptions {
   overlay: Overlay<Query>
-  clock: Clock
-  /** How long a response is held at most, in ms. */
-  barrierTimeoutMs: number
   readonly find: (queryKey: QueryKey) => Query | undefined
   readonly recordOf: (query: Query) => FetchRecord | undefined
   /** A response of a query that is not watched: the bridge is not started, as on a server that renders. */
   unwatched(context: Pick<QueryFunctionContext, 'client' | 'queryKey'>, positions: Positions): void
-  /** Resolves when the fate of a mutation, or the place of a stream, has changed. */
-  readonly whenChanged: () => { promise: Promise<void>; cancel(): void }
+  /** True: the response can be shown. Again: it has to be read again. False: it was held for too long. */
+  pass(query: Query, reading: Reading): boolean | Promise<boolean | 'again'>
+}
+
+/** One reading of a query: what it states, and when it began, in ticks. */
+export interface Reading {
+  readonly positions: Positions
+  readonly startedAt: number
 }
 
 /** Reads of one fetch that mutations overlapped. One more would not tell more. */
@@ -64,7 +58,7 @@ export function positionedFetch<TData, TQueryKey extends QueryKey, TPageParam>(
         options.unwatched(context, positions)
         return data
       }
-      const isClear = await pass(query, { positions, startedAt }, options)
+      const isClear = await options.pass(query, { positions, startedAt })
       if (isClear === 'again' && reads < MAX_READS) continue
       if (isClear !== true) record.isVoid = true
       record.readAt = Math.min(record.readAt ?? Infinity, startedAt)
@@ -72,52 +66,6 @@ export function positionedFetch<TData, TQueryKey extends QueryKey, TPageParam>(
       return data
     }
   }
-}
-
-/** True: the response can be shown. Again: it has to be read again. False: it was held for too long. */
-async function pass(
-  query: Query,
-  { positions, startedAt }: { positions: Positions; startedAt: number },
-  { overlay, clock, barrierTimeoutMs, whenChanged }: PositionedFetchOptions,
-): Promise<boolean | 'again'> {
-  const overlapping = new Set<Operation>()
-  const isHeld = () => {
-    let isAnyHeld = false
-    for (const operation of overlay.operations.values()) {
-      const { isIdempotent, isSent, fate } = operation
-      if (isIdempotent || !isSent || overlay.effectsOn(operation, query).length === 0) continue
-      if (fate !== 'pending') continue
-      if (positions.size > 0 && overlay.hasNoEcho(operation, positions)) continue
-      isAnyHeld = true
-      overlapping.add(operation)
-    }
-    return isAnyHeld
-  }
-  const deadline = clock.now() + barrierTimeoutMs
-  while (isHeld()) {
-    const left = deadline - clock.now()
-    if (left <= 0) return false
-    const change = whenChanged()
-    let stop: (() => void) | undefined
-    const timeout = new Promise<void>((resolve) => {
-      stop = clock.after(left, resolve)
-    })
-    await Promise.race([change.promise, timeout])
-    stop?.()
-    change.cancel()
-  }
-  // Without positions, or with those of two epochs, nothing tells whether it was read before one was carried out.
-  const isOpen = ({ fate, acks }: Operation) =>
-    fate !== 'pending' && ![...acks].some(([topic, at]) => isComparable(topic, at))
-  const isComparable = (topic: string, at: Position) => {
-    const read = positions.get(topic)
-    return overlay.log.hasReached(topic, read, at) !== undefined
-  }
-  for (const operation of overlay.operations.values()) {
-    if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
-    if (operation.settledAt >= startedAt) overlapping.add(operation)
-  }
-  return [...overlapping].some(isOpen) ? 'again' : true
 }
 
 /** Of several pages the one that is furthest behind counts; a topic that one of them does not state is not known. */

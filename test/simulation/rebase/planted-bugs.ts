@@ -86,7 +86,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/cache/positioned-fetch.ts',
-        find: 'const isClear = await pass(query, { positions, startedAt }, options)',
+        find: 'const isClear = await options.pass(query, { positions, startedAt })',
         replace: 'const isClear: boolean | string = true',
       },
     ],
