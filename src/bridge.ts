@@ -93,6 +93,8 @@ const CACHE_LIMITS: CacheLimits = {
   maxQueuedEvents: 1_000,
   maxJournalEffects: 1_000,
   refetchIntervalMs: 200,
+  maxConcurrentRefetches: 6,
+  resetSpreadMs: 1_000,
   streamLagMs: 5_000,
   echoTimeoutMs: 5_000,
   barrierTimeoutMs: 10_000,
@@ -225,10 +227,10 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onEvents: (received, isReplay) => {
           this.#route(received, isReplay)
         },
-        onResync: ({ topic, outcome, position, quietMs }) => {
+        onResync: ({ topic, outcome, position, quietMs, wasLive }) => {
           if (outcome !== 'replayed') {
             const isConcerned = (query: Query) => this.#interest.keepsLive(query, topic)
-            this.#cache.resync(isConcerned, { topic, position, quietMs })
+            this.#cache.resync(isConcerned, { topic, position, quietMs, wasLive })
           } else if (topic !== undefined && position) this.#cache.advance(topic, position)
         },
         onStatus: (status) => {

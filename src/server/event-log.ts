@@ -68,7 +68,7 @@ export interface EventLog {
   position?(topics: readonly string[], tx?: unknown): Promise<Record<string, Position>>
   /**
    * For how long nothing has been appended to the topic, in ms, rounded down: a lower bound. It saves clients that
-   * subscribe for the first time a second fetch. A log that leaves it out does not know.
+   * subscribe for the first time, or have lost the history, a second fetch. A log that leaves it out does not know.
    */
   quietMs?(topic: string): Promise<number>
   /**

@@ -212,10 +212,12 @@ export class TopicSubscription implements TopicListener {
       return { outcome: 'fresh', position: head, events: [], quietMs }
     }
     const read = await log.read(this.topic, position, limits.maxReplayEvents + 1)
-    const reset: Answer = { outcome: 'reset', position: read.head, events: [] }
-    if (read.outcome === 'reset' || read.events.length > limits.maxReplayEvents) return reset
+    const reset = async (): Promise<Answer> => {
+      return { outcome: 'reset', position: read.head, events: [], quietMs: await log.quietMs?.(this.topic) }
+    }
+    if (read.outcome === 'reset' || read.events.length > limits.maxReplayEvents) return reset()
     const size = read.events.reduce((sum, event) => sum + event.json.length + event.type.length + 64, 0)
-    if (size > Math.min(limits.maxReplayBytes, this.#host.room()) && read.events.length > 0) return reset
+    if (size > Math.min(limits.maxReplayBytes, this.#host.room()) && read.events.length > 0) return reset()
     const offset = read.events.at(-1)?.offset ?? position.offset
     return { outcome: 'replayed', position: { epoch: position.epoch, offset }, events: read.events }
   }

@@ -110,6 +110,7 @@ describe('subscribe', () => {
       topic: 't',
       outcome: 'reset',
       position: { epoch: 'e', offset: 6 },
+      quietMs: expect.any(Number) as number,
     })
     await publishNumbers(server, 't', 7, 7)
     expect((await client.next('events')).events).toMatchObject([{ offset: 7 }])
@@ -224,6 +225,7 @@ describe('subscribe', () => {
       topic: 't',
       outcome: 'reset',
       position,
+      quietMs: expect.any(Number) as number,
     })
     await publishNumbers(server, 't', 2, 2)
     expect((await client.next('events')).events).toMatchObject([{ offset: 2 }])

@@ -25,6 +25,13 @@ export interface CacheLimits {
   readonly maxJournalEffects: number
   /** Shortest time between the starts of two fetches that events ask for, per query, in ms. @default 200 */
   readonly refetchIntervalMs: number
+  /** How many fetches that events ask for run at a time. The others wait in line. @default 6 */
+  readonly maxConcurrentRefetches: number
+  /**
+   * When a server loses its history, its clients hear of it at the same moment: each fetches at random moments within
+   * this time, in ms. Those who come back after a drop fetch at once. @default 1_000
+   */
+  readonly resetSpreadMs: number
   /**
    * How far behind a REST response the event stream may be, in ms. An effect that cannot be applied twice
    * (`update`) and arrives within this time after a response may be in it already: the query is fetched again
@@ -62,4 +69,6 @@ export interface Resync {
   readonly position?: Position | undefined
   /** For how long nothing had happened, in ms. */
   readonly quietMs?: number | undefined
+  /** It was live until now, and other clients hear of the break at the same moment. */
+  readonly wasLive?: boolean | undefined
 }

@@ -74,6 +74,7 @@ export class CacheSync {
       clock,
       random: () => options.random(),
       intervalMs: limits.refetchIntervalMs,
+      maxAtOnce: limits.maxConcurrentRefetches,
       writer: this.#writer,
       journal: this.#journal,
       beforeFetch: () => {
@@ -105,7 +106,11 @@ export class CacheSync {
     }
     this.#planWriter = new PlanWriter({ ...tools, streamLagMs: limits.streamLagMs })
     this.#fetches = new FetchOutcomes({ ...tools, onResponse: () => this.#optimistic?.fetched() })
-    this.#resync = new QueryResync(tools)
+    this.#resync = new QueryResync({
+      ...tools,
+      random: () => options.random(),
+      spreadMs: limits.resetSpreadMs,
+    })
     this.#batcher = new Batcher({
       requestFrame,
       maxQueued: limits.maxQueuedEvents,
@@ -152,7 +157,7 @@ export class CacheSync {
     }
     for (const query of this.overlay.entries.keys()) this.#left.set(query, query.state.data)
     this.#optimistic?.stop()
-    this.#refetches.scheduler.clear()
+    this.#refetches.clear()
     this.#foreignWrites.stop()
     this.#journal.clear()
     this.#index.clear()
@@ -318,7 +323,7 @@ export class CacheSync {
     else if (change.type === 'removed') {
       this.#index.remove(query)
       this.#journal.close(query)
-      this.#refetches.scheduler.forget(query)
+      this.#refetches.forget(query)
       this.#foreignWrites.forget(query)
       this.overlay.entries.delete(query)
     } else if (change.type === 'fetching') this.#fetches.started(query, change.page)

@@ -60,11 +60,11 @@ export class CacheWriter {
   }
 
   /**
-   * Starts a fetch unless one is in flight. A failure is the query's own state: TanStack keeps it and the app
-   * sees it there, so the promise says nothing new.
+   * Starts a fetch unless one is in flight. Resolves when it is over. A failure is the query's own state: TanStack
+   * keeps it and the app sees it there, so the promise says nothing new.
    */
-  refetch(query: Query): void {
-    query.fetch(undefined, { cancelRefetch: false }).catch(() => undefined)
+  refetch(query: Query): Promise<unknown> {
+    return query.fetch(undefined, { cancelRefetch: false }).catch(() => undefined)
   }
 
   /**

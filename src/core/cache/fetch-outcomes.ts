@@ -32,7 +32,7 @@ export class FetchOutcomes {
   started(query: Query, page: FetchRecord['page']): void {
     const { overlay, journal, refetches } = this.#options
     journal.open(query, { page, startedAt: overlay.nextTick() })
-    if (page === undefined) refetches.scheduler.started(query)
+    if (page === undefined) refetches.started(query)
   }
 
   succeeded(query: Query): void {

@@ -1,20 +1,26 @@
 /**
- * Makes queries true again after events were missed (L2): the active ones are fetched, the others marked stale. One
+ * Makes queries true again after events were missed (L2): the active ones are fetched, as `resync-plan.ts` says and
+ * through the gate of `refetches.ts`; the others are marked stale. One
  * that is known to have been read late enough is left alone: its position says so, or its data, or its fetch in
  * flight, was asked for within `quietMs`, in which nothing has happened.
  */
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
+import { isInfinite } from '../overlay/list-draft.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { Resync } from './cache-options.ts'
 import type { FetchJournal } from './fetch-journal.ts'
 import type { Refetches } from './refetches.ts'
+import { planResync } from './resync-plan.ts'
 
 export interface QueryResyncOptions {
   readonly clock: Clock
   readonly overlay: Overlay<Query>
   readonly journal: FetchJournal
   readonly refetches: Refetches
+  readonly random: () => number
+  /** Over how long the fetches of a break are spread that all clients hear of at once, in ms. */
+  readonly spreadMs: number
 }
 
 export class QueryResync {
@@ -27,7 +33,8 @@ export class QueryResync {
   /** @param isConcerned - whether the stream keeps a query live */
   run(queries: readonly Query[], isConcerned: (query: Query) => boolean, resync: Resync): void {
     const { clock, overlay, journal, refetches } = this.#options
-    const { topic, position, quietMs = 0 } = resync
+    const { topic, position, quietMs = 0, wasLive } = resync
+    const missed: Query[] = []
     const now = clock.now()
     overlay.nextTick()
     for (const query of queries) {
@@ -35,23 +42,33 @@ export class QueryResync {
         if (topic !== undefined) overlay.entries.get(query)?.positions.delete(topic)
         continue
       }
-      if (topic !== undefined && position && !overlay.reset(query, topic, position)) continue
-      if (this.#isNewerThan(now - quietMs, query)) continue
+      const isBehind = topic !== undefined && position ? overlay.reset(query, topic, position) : undefined
+      if (isBehind) missed.push(query)
+      // Where positions do not tell, the clock does.
+      if (isBehind !== undefined || this.#isNewerThan(now - quietMs, query)) continue
       const record = journal.get(query)
       const isOnItsWay = record !== undefined && record.page === undefined
       // A response that was asked for late enough makes it good; if it does not come, the query is stale.
       if (isOnItsWay && now - refetches.scheduler.startedAt(query) < quietMs)
         refetches.scheduler.mark(query, 'active')
-      else this.#missed(query, resync)
+      else missed.push(query)
     }
     if (topic !== undefined && position) overlay.log.reset(topic, position, overlay.tick)
+    const plan = planResync(
+      missed.map((query) => ({ query, requests: requestsOf(query) })),
+      { random: this.#options.random, spreadMs: wasLive ? this.#options.spreadMs : 0 },
+    )
+    for (const { query, delayMs } of plan) this.#missed(query, resync, delayMs)
   }
 
   /** A stream was broken. A response on its way tells by its own position whether it is from after the break. */
-  #missed(query: Query, { topic, position }: Resync): void {
+  #missed(query: Query, { topic, position }: Resync, delayMs: number): void {
     const { overlay, journal, refetches } = this.#options
     const record = journal.get(query)
-    if (record === undefined || topic === undefined || !position) return refetches.invalidate(query, 'active')
+    if (record === undefined || topic === undefined || !position) {
+      refetches.invalidate(query, 'active', delayMs)
+      return
+    }
     const event = { type: '', data: undefined, topic, position }
     journal.note(query, [{ event, effects: [], refetchType: 'active', tick: overlay.tick }])
     refetches.outdated(query, 'active')
@@ -62,4 +79,10 @@ export class QueryResync {
     // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
     return this.#options.refetches.scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
   }
+}
+
+/** How many requests a fetch makes: of an infinite query one for each page, the head page first. */
+function requestsOf({ state }: Query): number {
+  const data: unknown = state.data
+  return typeof data === 'object' && data !== null && isInfinite(data) ? data.pages.length : 1
 }

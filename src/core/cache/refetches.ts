@@ -1,16 +1,22 @@
-/** Puts queries out of date, and has them fetched when the scheduler finds that it is time. */
+/** Puts queries out of date, and has them fetched when the scheduler finds that it is time, a few at once. */
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { RefetchType } from '../overlay/fact.ts'
 import type { CacheWriter } from './cache-writer.ts'
+import { FetchGate } from './fetch-gate.ts'
 import type { FetchJournal } from './fetch-journal.ts'
 import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
+
+/** A fetch that takes longer counts as one that hangs, and keeps the others waiting no longer. In ms. */
+const MAX_HOLD_MS = 10_000
 
 export interface RefetchesOptions {
   readonly clock: Clock
   readonly random: () => number
   /** At least this long between the starts of two fetches of one query, in ms. */
   readonly intervalMs: number
+  /** How many of them run at a time. */
+  readonly maxAtOnce: number
   readonly writer: CacheWriter
   readonly journal: FetchJournal
   /** Called before a request leaves: what has arrived is answered by it. */
@@ -20,30 +26,47 @@ export interface RefetchesOptions {
 export class Refetches {
   readonly scheduler: InvalidationScheduler
   readonly #options: RefetchesOptions
+  readonly #gate: FetchGate<Query>
 
   constructor(options: RefetchesOptions) {
-    const { clock, random, intervalMs, writer, journal, beforeFetch } = options
+    const { clock, random, intervalMs, maxAtOnce } = options
     this.#options = options
+    this.#gate = new FetchGate({ clock, maxAtOnce, maxHoldMs: MAX_HOLD_MS })
     this.scheduler = new InvalidationScheduler({
       clock,
       random,
       intervalMs,
       refetch: (query) => {
-        beforeFetch()
-        // Someone else's fetch is in flight (a page, say): one more after it.
-        if (!journal.markDirty(query, 'active')) writer.refetch(query)
+        this.#gate.enter(query, () => this.#start(query))
       },
     })
   }
 
-  /** A query is out of date, whatever a response on its way will say. */
-  invalidate(query: Query, refetchType: RefetchType): void {
+  /** A fetch of this query began, whoever asked for it: it answers all that was wanted until now. */
+  started(query: Query): void {
+    this.scheduler.started(query)
+    this.#gate.forget(query)
+  }
+
+  /** The query has left the cache. */
+  forget(query: Query): void {
+    this.scheduler.forget(query)
+    this.#gate.forget(query)
+  }
+
+  clear(): void {
+    this.scheduler.clear()
+    this.#gate.clear()
+  }
+
+  /** A query is out of date, whatever a response on its way will say. It is not fetched before `delayMs` from now. */
+  invalidate(query: Query, refetchType: RefetchType, delayMs = 0): void {
     const { writer, journal } = this.#options
     writer.invalidate(query)
     this.scheduler.mark(query, refetchType)
     // Whether it is on screen is asked again when the fetch in flight has ended.
     if (journal.markDirty(query, refetchType)) return
-    if (wouldFetch(query, refetchType)) this.scheduler.request(query, refetchType)
+    if (wouldFetch(query, refetchType)) this.scheduler.request(query, refetchType, delayMs)
   }
 
   /** Whether a query is being fetched as a whole, or is to be. */
@@ -60,5 +83,14 @@ export class Refetches {
     if (journal.get(query) === undefined && wouldFetch(query, refetchType)) {
       this.scheduler.request(query, refetchType)
     }
+  }
+
+  #start(query: Query): Promise<unknown> | undefined {
+    const { beforeFetch, journal, writer } = this.#options
+    beforeFetch()
+    // Someone else's fetch is in flight (a page, say): one more after it.
+    if (journal.markDirty(query, 'active')) return undefined
+    // It may have waited: whoever wanted it may be gone. Its stale mark stays.
+    return wouldFetch(query, this.scheduler.staleness(query) ?? 'none') ? writer.refetch(query) : undefined
   }
 }

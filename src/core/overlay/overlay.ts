@@ -256,11 +256,14 @@ export class Overlay<TQuery extends EffectContext> {
     return { ...outcome, refetchType }
   }
 
-  /** The stream of a topic was broken. False: the query has missed nothing, because it was read late enough. */
-  reset(query: TQuery, topic: string, position: Position): boolean {
+  /**
+   * The stream of a topic was broken. Whether the query has missed something, as far as its own position tells: one
+   * that was read late enough has not. `undefined`: it does not say where it was read.
+   */
+  reset(query: TQuery, topic: string, position: Position): boolean | undefined {
     const entry = this.entries.get(query)
     const at = entry && positionIn(entry, topic, this.log)
-    if (entry === undefined || at === undefined) return true
+    if (entry === undefined || at === undefined) return undefined
     if (hasReached(at, position)) return false
     if (at.epoch !== position.epoch) this.log.outlive(topic, at)
     freeze(entry, this.log)

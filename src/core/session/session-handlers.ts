@@ -12,6 +12,8 @@ export interface TopicResync {
   readonly position: Position | undefined
   /** For how long nothing had happened in the topic, in ms, when the server tells. */
   readonly quietMs?: number | undefined
+  /** A reset of what was live until now: other clients may hear of it at the same moment. */
+  readonly wasLive?: boolean | undefined
 }
 
 /** - `live`: its events arrive without a gap. - `resyncing`: on the way. - `unknown`: nobody has asked for it. */

@@ -66,6 +66,8 @@ export type StreamOutput =
       readonly outcome: ResyncOutcome
       readonly position: Position
       readonly quietMs?: number | undefined
+      /** A reset of what was live until now: other clients may hear of it at the same moment. */
+      readonly wasLive?: boolean | undefined
     }
   /** Send `subscribe` for this topic, with the stream's position. */
   | { readonly type: 'ask' }
@@ -113,7 +115,15 @@ export function advance(
   const resync = (outcome: ResyncOutcome, position: Position, quietMs?: number) => {
     draft.position = position
     batch = undefined
-    outputs.push({ type: 'resync', topic, outcome, position, ...(quietMs !== undefined && { quietMs }) })
+    const wasLive = outcome === 'reset' && phase !== 'asking'
+    outputs.push({
+      type: 'resync',
+      topic,
+      outcome,
+      position,
+      ...(quietMs !== undefined && { quietMs }),
+      ...(wasLive && { wasLive }),
+    })
   }
 
   /** Sorts what is held and what came into known (dropped), next (delivered) and ahead (held). */
@@ -195,7 +205,7 @@ export function advance(
     } else {
       // Anything else that claims to continue what is known here cannot be true (L2).
       if (known === undefined && outcome === 'fresh') resync('fresh', position, quietMs)
-      else resync('reset', position)
+      else resync('reset', position, quietMs)
       sift()
     }
     if (draft.held.length === 0) return rest('live')
