@@ -105,7 +105,7 @@ export class CacheSync {
       onError: options.onError,
     }
     this.#planWriter = new PlanWriter({ ...tools, streamLagMs: limits.streamLagMs })
-    this.#fetches = new FetchOutcomes({ ...tools, onResponse: () => this.#optimistic?.fetched() })
+    this.#fetches = new FetchOutcomes({ ...tools, onEnd: () => this.#optimistic?.fetched() })
     this.#resync = new QueryResync({
       ...tools,
       random: () => options.random(),

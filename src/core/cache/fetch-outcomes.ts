@@ -17,8 +17,8 @@ export interface FetchOutcomesOptions {
   readonly refetches: Refetches
   readonly foreignWrites: ForeignWrites
   readonly view: View
-  /** What a response has confirmed is in the overlay. */
-  readonly onResponse: () => void
+  /** A fetch has ended: what it tells is in the overlay. */
+  readonly onEnd: () => void
   readonly onError: (error: RealtimeError) => void
 }
 
@@ -36,7 +36,7 @@ export class FetchOutcomes {
   }
 
   succeeded(query: Query): void {
-    const { overlay, writer, journal, refetches, foreignWrites, view, onResponse, onError } = this.#options
+    const { overlay, writer, journal, refetches, foreignWrites, view, onEnd, onError } = this.#options
     const { scheduler } = refetches
     const record = journal.close(query)
     const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
@@ -56,7 +56,7 @@ export class FetchOutcomes {
     foreignWrites.changed(query)
     if (page === undefined) scheduler.succeeded(query)
     view.show(query)
-    onResponse()
+    onEnd()
     let stale = record?.dirty
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
     // A page makes nothing good that was out of date before.
@@ -66,11 +66,11 @@ export class FetchOutcomes {
   }
 
   failed(query: Query, record = this.#options.journal.close(query)): void {
-    const { writer, refetches, onResponse } = this.#options
+    const { writer, refetches, onEnd } = this.#options
     if (record?.dirty) refetches.scheduler.mark(query, record.dirty)
     if (refetches.scheduler.staleness(query)) writer.invalidate(query)
     refetches.scheduler.failed(query)
-    onResponse()
+    onEnd()
   }
 
   /** It is asked again, and what comes then says for itself where it stands. */
