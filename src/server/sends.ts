@@ -55,11 +55,16 @@ export interface SendHost {
 
 const MAX_ID_LENGTH = 128
 
+/** As many as no client has on its way. The oldest are forgotten first. */
+const MAX_PUT_OFF = 1_000
+
 /** The messages of one connection for the app's handler: one after the other, in order, each answered once. */
 export class SendQueue {
   readonly #context: ServerContext
   readonly #host: SendHost
   readonly #waiting: Send[] = []
+  /** Sends that a limit has put off, with their times: what comes after one of them is put off as well. */
+  readonly #putOff = new Map<string, number>()
   #isRunning = false
   #cancelTimeout: (() => void) | undefined
 
@@ -103,6 +108,7 @@ export class SendQueue {
         if (failure) this.#fail({ ...failure, id })
         else {
           const data = await this.#inTime(this.#handle(next)).finally(() => this.#cancelTimeout?.())
+          this.#putOff.delete(id)
           this.#host.sendMessage({ t: 'ack', id, data })
         }
       } catch (cause) {
@@ -114,9 +120,13 @@ export class SendQueue {
   }
 
   /** Why the message does not reach the handler. */
-  async #refusal({ topic }: Send): Promise<SendFailure | undefined> {
+  async #refusal({ topic, after }: Send): Promise<SendFailure | undefined> {
     const { onSend, rateLimiters, limits } = this.#context
     if (!onSend) return { code: 'unsupported', message: 'This server takes no messages.' }
+    const retryAfterMs = after === undefined ? undefined : this.#putOff.get(after)
+    if (retryAfterMs !== undefined) {
+      return { code: 'limit', message: 'The send before it was put off.', retryAfterMs }
+    }
     if (topic !== undefined) {
       if (topic.length > limits.maxTopicLength) return FORBIDDEN
       if (!(await this.#host.check(topic, 'send'))) return FORBIDDEN
@@ -154,7 +164,13 @@ export class SendQueue {
   }
 
   #fail(failure: SendFailure): void {
+    const { id, code, retryAfterMs } = failure
     this.#context.counters.sendErrors++
+    if (id !== undefined) {
+      this.#putOff.delete(id)
+      if (code === 'limit' && retryAfterMs !== undefined) this.#putOff.set(id, retryAfterMs)
+      if (this.#putOff.size > MAX_PUT_OFF) this.#putOff.delete(this.#putOff.keys().next().value ?? '')
+    }
     this.#host.sendMessage({ t: 'error', ...failure })
   }
 

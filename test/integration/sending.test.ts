@@ -42,6 +42,23 @@ async function startServer(options: Partial<RealtimeServerOptions<User>> = {}) {
 }
 
 describe('sends', () => {
+  it('reach the handler in order though a limit puts some of them off, over a slow connection', async () => {
+    const order: unknown[] = []
+    let asked = 0
+    const { proxy, start } = await startServer({
+      onSend: ({ data }) => {
+        // Every third is too many, and may come again sooner than the client hears of it.
+        if (++asked % 3 === 2) throw new SendError('limit', 'Slowly.', { retryAfterMs: 1 })
+        order.push(data)
+      },
+    })
+    const client = await start('ada')
+    proxy.delayMs = () => 20
+    const acks = Array.from({ length: 30 }, (_, n) => outboxOf(client.bridge).send('count', n))
+    expect(await Promise.all(acks)).toEqual(acks.map(() => ({ fate: 'acked', data: undefined })))
+    expect(order).toEqual(acks.map((_, n) => n))
+  })
+
   it('reach the handler of the server in order, once each, over a connection that is cut again and again', async () => {
     const taken = new Map<string, unknown>()
     const order: unknown[] = []

@@ -40,7 +40,7 @@ export const clientMessage: fc.Arbitrary<ClientMessage> = fc.oneof(
   fc.record({ t: fc.constant('unsubscribe' as const), topics: fc.array(name, { maxLength: 4 }) }),
   fc.constant({ t: 'ping' as const }),
   fc.record(
-    { t: fc.constant('send' as const), id: name, type: name, data: fc.jsonValue(), topic: name },
+    { t: fc.constant('send' as const), id: name, type: name, data: fc.jsonValue(), topic: name, after: name },
     { requiredKeys: ['t', 'id', 'type'] },
   ),
   fc.record(

@@ -121,6 +121,49 @@ describe('a send', () => {
     expect((await ada.takeAll('ack')).map(({ id }) => id)).toEqual(['1', '2'])
   })
 
+  it('is put off with the one before it, whenever it arrives, until that one is taken', async () => {
+    const taken: string[] = []
+    let isBusy = true
+    const { connect } = startManual({
+      onSend: ({ id }) => {
+        if (isBusy) throw new SendError('limit', 'Slowly.', { retryAfterMs: 5 })
+        taken.push(id)
+      },
+    })
+    const ada = await connect('ada')
+    const send = (id: string, after?: string) => {
+      ada.send({ t: 'send', id, type: 'x', after })
+    }
+    send('1')
+    send('2', '1')
+    await settle()
+    isBusy = false
+    send('3', '2') // Was on its way: the client does not know yet.
+    await settle()
+    const answers = await ada.takeAll('error')
+    expect(answers).toMatchObject(['1', '2', '3'].map((id) => ({ id, code: 'limit', retryAfterMs: 5 })))
+    send('1')
+    send('2', '1')
+    send('3', '2')
+    expect((await ada.takeAll('ack')).map(({ id }) => id)).toEqual(['1', '2', '3'])
+    expect(taken).toEqual(['1', '2', '3'])
+  })
+
+  it('does not wait for one that was refused for good, or that its client has given up', async () => {
+    const { connect } = startManual({
+      onSend: ({ id }) => {
+        if (id === '1') throw new SendError('limit', 'Slowly.', { retryAfterMs: 5 })
+        if (id === '2') throw new SendError('invalid', 'Never.')
+      },
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'send', id: '1', type: 'x' })
+    ada.send({ t: 'send', id: '2', type: 'x' })
+    ada.send({ t: 'send', id: '3', type: 'x', after: '2' })
+    ada.send({ t: 'send', id: '4', type: 'x' })
+    expect((await ada.takeAll('ack')).map(({ id }) => id)).toEqual(['3', '4'])
+  })
+
   it('is given up when the handler gives no answer in time, and the next one is handled', async () => {
     const { connect, time, errors } = startManual({
       limits: { sendTimeoutMs: 1_000 },

@@ -148,6 +148,25 @@ describe('an outbox', () => {
     ])
   })
 
+  it('names the one before that is on its way, so that none is taken before it; nobody waits for a cursor', () => {
+    let state: OutboxState = EMPTY_OUTBOX
+    const limits = { ...LIMITS, maxUnansweredSends: 9, maxQueuedSends: 9 }
+    const told: string[] = []
+    const put = (input: OutboxInput, now = 0) => {
+      const { outbox, outputs } = post(state, { ...input, now }, limits)
+      state = outbox
+      for (const output of outputs)
+        if (output.type === 'send') told.push(`${output.item.id} after ${output.after ?? 'nothing'}`)
+    }
+    for (const input of [OPENED, posted('a'), cursor('b'), posted('c'), posted('d')]) put(input)
+    expect(told.splice(0)).toEqual(['a after nothing', 'b after a', 'c after a', 'd after c'])
+    // A limit: the server takes none of them.
+    for (const id of ['a', 'c', 'd']) put({ type: 'busy', id, retryAfterMs: 100 })
+    put({ type: 'answered', id: 'b', fate: 'refused' })
+    put({ type: 'timer' }, 100)
+    expect(told).toEqual(['a after nothing', 'c after a', 'd after c'])
+  })
+
   it('ends every send once, never sends after the end, and sends in order, whatever happens', () => {
     const input = fc.oneof(
       fc.record({ type: fc.constant('posted' as const), isEphemeral: fc.boolean(), ageMs: fc.nat(50) }),

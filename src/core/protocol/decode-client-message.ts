@@ -27,7 +27,7 @@ export const CLIENT_MESSAGES: Shapes<ClientMessage> = {
   subscribe: { topics: isTopicRequests },
   unsubscribe: { topics: isNames },
   ping: {},
-  send: { id: isName, type: isName, data: optionalAnything, topic: optionalName },
+  send: { id: isName, type: isName, data: optionalAnything, topic: optionalName, after: optionalName },
   'presence-join': { topic: isName, state: optionalAnything },
   'presence-update': { topic: isName, state: optionalAnything },
   'presence-leave': { topic: isName },

@@ -75,6 +75,8 @@ export type ClientMessage =
       readonly type: string
       readonly data?: unknown
       readonly topic?: string | undefined
+      /** The `send` before it that has no answer yet: one that is put off by a limit takes this one along. */
+      readonly after?: string | undefined
     }
   /**
    * Asks who is present in a topic, and from now on hears of it: the server answers `presence-state` or `refused`.

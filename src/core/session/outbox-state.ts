@@ -9,8 +9,8 @@
  *   dropped
  *
  * Every send ends with one fate, once. Order is kept: what waits is sent oldest first, before anything newer, and as
- * many at a time as a server takes. (One that a rate limit puts off may be overtaken by those behind it that are on
- * their way.)
+ * many at a time as a server takes. Each names the one before it that has no answer yet: when a limit puts that one off,
+ * the server puts off those behind it as well, and they go out again in the old order.
  */
 
 /**
@@ -60,7 +60,8 @@ export type OutboxInput<TItem extends OutboxItem = OutboxItem> =
   | { readonly type: 'stopped' }
 
 export type OutboxOutput<TItem extends OutboxItem = OutboxItem> =
-  | { readonly type: 'send'; readonly item: TItem }
+  /** `after`: the one before it that is on its way. */
+  | { readonly type: 'send'; readonly item: TItem; readonly after: string | undefined }
   | { readonly type: 'settle'; readonly item: TItem; readonly fate: SendFate }
 
 export interface OutboxStep<TItem extends OutboxItem = OutboxItem> {
@@ -107,12 +108,16 @@ export function post<TItem extends OutboxItem>(
 
   /** Sends the oldest that wait, as many as may be on their way. */
   const fill = () => {
+    let after: string | undefined
     for (const item of items) {
       if (!isOpen || now < pausedUntil || isFull()) return
-      if (item.isOut) continue
-      const sent = { ...item, isOut: true, wasSent: true }
-      items = items.map((one) => (one === item ? sent : one))
-      outputs.push({ type: 'send', item: sent })
+      if (!item.isOut) {
+        const sent = { ...item, isOut: true, wasSent: true }
+        items = items.map((one) => (one === item ? sent : one))
+        outputs.push({ type: 'send', item: sent, after })
+      }
+      // What is ephemeral does not go out again, so nobody waits for it.
+      if (!item.isEphemeral) after = item.id
     }
   }
 

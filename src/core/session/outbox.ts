@@ -145,7 +145,7 @@ export class Outbox implements SessionExtension {
     if (pausedUntil > now) dues.push(pausedUntil)
     this.#alarm.set(items.length ? Math.min(...dues) : undefined)
     for (const output of outputs) {
-      if (output.type === 'send') send(output.item.message)
+      if (output.type === 'send') send({ ...output.item.message, after: output.after })
       else this.#settle(output.item, output.fate, answer)
     }
     onQueued(this.#state.items.filter(({ isOut }) => !isOut).length)
