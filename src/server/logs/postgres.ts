@@ -2,8 +2,9 @@ import { systemClock, type Clock } from '../../core/clock.ts'
 import { RealtimeError } from '../../core/errors.ts'
 import type { Position } from '../../core/event.ts'
 import type { EventLog, LogEntry, LogEvent, LogListener, LogRead, NewLogEvent } from '../event-log.ts'
-import { postgresEventLogSchema, postgresStatements } from './postgres/schema.ts'
-import { openTailConnection, type SqlClient, type SqlDatabase } from './postgres/sql-client.ts'
+import { postgresEventLogSchema } from './postgres/schema.ts'
+import { openListening, type SqlClient, type SqlDatabase } from './postgres/sql-client.ts'
+import { postgresStatements } from './postgres/statements.ts'
 import { PostgresTail } from './postgres/tail.ts'
 import { eventFromRow, fromSqlText, toSqlText, type EventRow } from './postgres/text.ts'
 
@@ -168,11 +169,7 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
 
   const begin = () => {
     tail = new PostgresTail({
-      open: (handlers) =>
-        openTailConnection(
-          { db, channel: schema, listen: statements.listen, isPolled: !settings.notify },
-          handlers,
-        ),
+      open: (handlers) => openListening({ db, channel: schema, isPolled: !settings.notify }, handlers),
       statements,
       clock,
       random: settings.random,

@@ -14,7 +14,7 @@ export interface SqlPool extends SqlClient {
 }
 
 export interface SqlPoolClient extends SqlClient {
-  on(event: 'notification', listener: () => void): unknown
+  on(event: 'notification', listener: (message: { readonly payload?: string | undefined }) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'end', listener: () => void): unknown
   release(destroy?: boolean): void
@@ -28,38 +28,37 @@ export interface EmbeddedSql extends SqlClient {
 /** With a driver that has neither `connect` nor `listen`, other nodes are heard by polling alone. */
 export type SqlDatabase = SqlPool | EmbeddedSql | SqlClient
 
-/** The connection on which a node follows the log. */
-export interface TailConnection extends SqlClient {
+/** A connection of a node on which it hears notifications. */
+export interface ListeningConnection extends SqlClient {
   /** Whether it hears notifications. */
   readonly isWoken: boolean
   /** Never rejects. */
   close(): Promise<void>
 }
 
-export interface TailConnectionHandlers {
-  onWake(): void
+export interface ListeningHandlers {
+  onNotification(payload: string): void
   /** The connection is gone. */
   onLost(error: Error): void
 }
 
-export interface OpenTailConnection {
+export interface OpenListening {
   readonly db: SqlDatabase
+  /** Lower-case letters, digits and `_`. */
   readonly channel: string
-  /** The statement that makes a pooled connection listen. */
-  readonly listen: string
   /** Not asked to listen: a database whose events are appended without a notification. */
   readonly isPolled: boolean
 }
 
-/** Opens what a tail reads from. Events of a pooled connection after `close` are swallowed: it is being destroyed. */
-export async function openTailConnection(
-  { db, channel, listen, isPolled }: OpenTailConnection,
-  handlers: TailConnectionHandlers,
-): Promise<TailConnection> {
+/** Opens a connection of its own, or takes what an embedded database has. Events of a pooled connection after `close` are swallowed: it is being destroyed. */
+export async function openListening(
+  { db, channel, isPolled }: OpenListening,
+  handlers: ListeningHandlers,
+): Promise<ListeningConnection> {
   if (isPolled) return polled(db)
   if ('listen' in db) {
-    const stop = await db.listen(channel, () => {
-      handlers.onWake()
+    const stop = await db.listen(channel, (payload) => {
+      handlers.onNotification(payload)
     })
     return {
       query: (text, params) => db.query(text, params),
@@ -77,8 +76,8 @@ export async function openTailConnection(
   client.on('end', () => {
     lost(new Error('The connection has ended.'))
   })
-  client.on('notification', () => {
-    if (isOpen) handlers.onWake()
+  client.on('notification', ({ payload = '' }) => {
+    if (isOpen) handlers.onNotification(payload)
   })
   const close = () => {
     if (isOpen) client.release(true)
@@ -86,7 +85,7 @@ export async function openTailConnection(
     return Promise.resolve()
   }
   try {
-    await client.query(listen)
+    await client.query(`listen "${channel}"`)
   } catch (error) {
     await close()
     throw error
@@ -94,7 +93,7 @@ export async function openTailConnection(
   return { query: (text, params) => client.query(text, params), isWoken: true, close }
 }
 
-const polled = (db: SqlClient): TailConnection => ({
+const polled = (db: SqlClient): ListeningConnection => ({
   query: (text, params) => db.query(text, params),
   isWoken: false,
   close: () => Promise.resolve(),

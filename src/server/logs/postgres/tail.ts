@@ -1,23 +1,19 @@
 /**
- * Follows the log of this node: one connection, which is woken or polls, and a cursor.
- *
- *   connect ──▶ listen ──▶ look ──▶ wait (wake, poll, somebody asks) ──▶ look ──▶ …
- *      ▲                     └─ failed, timed out, connection lost ─┐
- *      └────────────────────────── backoff ◀────────────────────────┘
- *
- * A look asks for what has become visible since the one before. The cursor of that is a snapshot: the highest
- * transaction that has been seen, and those below it that were in progress. It outlives connections and restarts of
- * the server, which gives the numbers of transactions out again that left no trace: they are all above the cursor.
+ * Reads what is new in the log. A look asks for what has become visible since the one before. The cursor of that is a
+ * snapshot: the highest transaction that has been seen, and those below it that were in progress. It outlives
+ * connections and restarts of the server, which gives the numbers of transactions out again that left no trace: they
+ * are all above the cursor.
  */
 import type { Clock } from '../../../core/clock.ts'
 import { RealtimeError } from '../../../core/errors.ts'
 import type { LogEntry } from '../../event-log.ts'
-import type { PostgresStatements } from './schema.ts'
-import type { TailConnection, TailConnectionHandlers } from './sql-client.ts'
+import { Follower, inTime } from './follower.ts'
+import type { ListeningConnection, ListeningHandlers } from './sql-client.ts'
+import type { PostgresStatements } from './statements.ts'
 import { eventFromRow, fromSqlText, type EventRow } from './text.ts'
 
 export interface PostgresTailOptions {
-  readonly open: (handlers: TailConnectionHandlers) => Promise<TailConnection>
+  readonly open: (handlers: ListeningHandlers) => Promise<ListeningConnection>
   readonly statements: PostgresStatements
   readonly clock: Clock
   readonly random: () => number
@@ -65,22 +61,14 @@ interface Heard {
   readonly at: number
 }
 
-/** Somebody who waits for a look that begins after the question. */
-interface Waiter {
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 const PAGE_EVENTS = 250
 /** Beyond so many, reading each topic again is cheaper than telling of every event. */
 const MAX_PAGES = 40
 const MAX_HEARD_TOPICS = 10_000
-const MIN_BACKOFF_MS = 50
-const MAX_BACKOFF_MS = 5_000
 
 export class PostgresTail {
   readonly #options: PostgresTailOptions
-  readonly #ended: Promise<void>
+  readonly #follower: Follower
   /** Set by the first look, and again when history was lost. */
   #cursor: Cursor | undefined
   /** How far a look has come. Cleared with its last page, and with the cursor. */
@@ -91,32 +79,35 @@ export class PostgresTail {
   #quietSince = 0
   /** Topics that may have more events than are kept. Taken by `takeBusy`. */
   #busy = new Map<string, number>()
-  #connection: TailConnection | undefined
-  /** Why the connection that is there is of no use. Cleared by the next one. */
-  #lost: Error | undefined
-  /** The last attempt has failed, and the next one waits. */
-  #failure: unknown
-  #isWoken = false
-  #wake = () => {}
-  #waiters: Waiter[] = []
-  #isStopped = false
-  /** Failed attempts in a row. */
-  #attempts = 0
 
   constructor(options: PostgresTailOptions) {
+    const { open, clock, random, pollMs, timeoutMs, report } = options
     this.#options = options
-    this.#ended = this.#run()
+    this.#follower = new Follower({
+      open,
+      clock,
+      random,
+      pollMs,
+      timeoutMs,
+      work: (connection) => this.#look(connection),
+      onNotification: () => {
+        this.wake()
+      },
+      onOutage(cause) {
+        const message = 'The PostgreSQL event log is not followed: the database failed. Trying again.'
+        report(new RealtimeError('log-failed', message, { cause }))
+      },
+    })
   }
 
   /** Whether notifications tell it of every append. */
   get hearsNotifications(): boolean {
-    return this.#connection?.isWoken ?? false
+    return this.#follower.hearsNotifications
   }
 
   /** Something is new. */
   wake(): void {
-    this.#isWoken = true
-    this.#wake()
+    this.#follower.wake()
   }
 
   /** Resolves when there is a cursor: what commits from then on is told. */
@@ -126,12 +117,7 @@ export class PostgresTail {
 
   /** Resolves when all that is visible now has been told. Rejects when the database cannot be reached. */
   look(): Promise<void> {
-    if (this.#isStopped) return Promise.reject(new Error('The tail has been stopped.'))
-    if (this.#failure !== undefined) return Promise.reject(asError(this.#failure))
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject })
-      this.#wake()
-    })
+    return this.#follower.worked()
   }
 
   /** By what has been told: call it after `look`. */
@@ -146,98 +132,11 @@ export class PostgresTail {
     return busy
   }
 
-  /** Resolves when the connection is closed, or after a while when the database does not answer. */
-  async stop(): Promise<void> {
-    this.#isStopped = true
-    this.#wake()
-    const connection = this.#connection
-    await this.#inTime(this.#ended, 1_000).catch(() => connection?.close())
+  stop(): Promise<void> {
+    return this.#follower.stop()
   }
 
-  async #run(): Promise<void> {
-    while (!this.#isStopped) {
-      try {
-        await this.#follow()
-      } catch (cause) {
-        this.#fail(cause)
-      } finally {
-        await this.#connection?.close()
-        this.#connection = undefined
-      }
-      if (this.#isStopped) break
-      const longest = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** this.#attempts++)
-      await this.#wait(longest * (0.5 + this.#options.random() / 2))
-      this.#failure = undefined
-    }
-    this.#reject(new Error('The event log is closed.'))
-  }
-
-  /** Connects and looks until something fails or it is stopped. */
-  async #follow(): Promise<void> {
-    const { open, pollMs } = this.#options
-    this.#lost = undefined
-    const opening = open({
-      onWake: () => {
-        this.wake()
-      },
-      onLost: (error) => {
-        this.#lost ??= error
-        this.#wake()
-      },
-    })
-    const connection = await this.#inTime(opening).catch((error: unknown) => {
-      // One that comes too late is not needed any more.
-      void opening.then(
-        (late) => late.close(),
-        () => undefined,
-      )
-      throw asError(error)
-    })
-    this.#connection = connection
-    while (!this.#isStopped) {
-      if (this.#lost) throw asError(this.#lost)
-      this.#isWoken = false
-      const waiters = this.#waiters.splice(0)
-      try {
-        await this.#look(connection)
-      } catch (error) {
-        this.#waiters.push(...waiters)
-        throw error
-      }
-      this.#attempts = 0
-      for (const { resolve } of waiters) resolve()
-      if (!this.#isWoken && this.#waiters.length === 0 && !this.#isDone()) await this.#wait(pollMs)
-    }
-  }
-
-  #isDone(): boolean {
-    return this.#isStopped || this.#lost !== undefined
-  }
-
-  #fail(cause: unknown): void {
-    if (this.#isStopped) return
-    const isNew = this.#failure === undefined && this.#attempts === 0
-    this.#failure = cause
-    this.#reject(cause)
-    // Once for each outage.
-    if (isNew) {
-      this.#options.report(
-        new RealtimeError(
-          'log-failed',
-          'The PostgreSQL event log is not followed: the database failed. Trying again.',
-          {
-            cause,
-          },
-        ),
-      )
-    }
-  }
-
-  #reject(cause: unknown): void {
-    for (const { reject } of this.#waiters.splice(0)) reject(cause)
-  }
-
-  async #look(connection: TailConnection): Promise<void> {
+  async #look(connection: ListeningConnection): Promise<void> {
     const cursor = this.#cursor
     if (!cursor) {
       await this.#begin(connection)
@@ -280,7 +179,7 @@ export class PostgresTail {
     return this.#restart(connection)
   }
 
-  async #begin(connection: TailConnection): Promise<void> {
+  async #begin(connection: ListeningConnection): Promise<void> {
     const [row] = await this.#query<BeginRow>(connection, this.#options.statements.begin, [])
     if (!row) throw new Error('The schema of the event log is empty.')
     const xid = BigInt(row.xid)
@@ -292,13 +191,13 @@ export class PostgresTail {
   }
 
   /** What lies between is told as missed, and the cursor begins anew. */
-  async #restart(connection: TailConnection): Promise<void> {
+  async #restart(connection: ListeningConnection): Promise<void> {
     await this.#begin(connection)
     this.#options.onMissed()
   }
 
   /** History that was told is gone: the log goes on under another epoch. */
-  async #renew(connection: TailConnection): Promise<void> {
+  async #renew(connection: ListeningConnection): Promise<void> {
     await this.#query(connection, this.#options.statements.renew, [this.#cursor?.base ?? ''])
     await this.#restart(connection)
   }
@@ -314,7 +213,7 @@ export class PostgresTail {
     this.#heard.set(topic, { epoch, offset: event.offset, at: this.#now() })
     if (this.#heard.size > MAX_HEARD_TOPICS) this.#letGoOfOldest()
     if (this.#busy.size < MAX_HEARD_TOPICS) this.#busy.set(topic, event.offset)
-    if (!this.#isStopped) this.#options.onEntry({ topic, epoch, event })
+    if (!this.#follower.isStopped) this.#options.onEntry({ topic, epoch, event })
     return true
   }
 
@@ -325,34 +224,18 @@ export class PostgresTail {
     this.#quietSince = Math.max(this.#quietSince, oldest.value[1].at)
   }
 
-  async #query<TRow>(connection: TailConnection, text: string, params: unknown[]): Promise<readonly TRow[]> {
-    const { rows } = await this.#inTime(connection.query(text, params))
+  async #query<TRow>(
+    connection: ListeningConnection,
+    text: string,
+    params: unknown[],
+  ): Promise<readonly TRow[]> {
+    const { clock, timeoutMs } = this.#options
+    const { rows } = await inTime(clock, connection.query(text, params), timeoutMs)
     return rows as TRow[]
   }
 
   #now(): number {
     return this.#options.clock.now()
-  }
-
-  /** Until it is woken, for so long at most. */
-  async #wait(delayMs: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.clock.after(delayMs, resolve)
-      this.#wake = () => {
-        cancel()
-        resolve()
-      }
-    })
-    this.#wake = () => {}
-  }
-
-  #inTime<T>(work: Promise<T>, limitMs = this.#options.timeoutMs): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const cancel = this.#options.clock.after(limitMs, () => {
-        reject(new Error(`The database has not answered for ${limitMs} ms.`))
-      })
-      work.then(resolve, reject).finally(cancel)
-    })
   }
 }
 
@@ -361,5 +244,3 @@ function parseSnapshot(text: string): { next: bigint; open: string[] } {
   const [, next = '0', open = ''] = text.split(':')
   return { next: BigInt(next), open: open === '' ? [] : open.split(',') }
 }
-
-const asError = (cause: unknown) => (cause instanceof Error ? cause : new Error(String(cause)))
