@@ -1,5 +1,6 @@
 import type { Position } from '../core/event.ts'
 import type { EventLog, LogEntry, LogEvent, NewLogEvent } from '../server/event-log.ts'
+import { rejects, same } from './same.ts'
 
 /** What a test runner offers: `test` or `it` of Vitest, Jest or `node:test`. */
 export type ContractTest = (name: string, run: () => Promise<void>) => unknown
@@ -320,28 +321,4 @@ function listen(log: EventLog) {
       check()
     })
   return { entries, stop, until }
-}
-
-async function rejects(run: () => Promise<unknown>): Promise<void> {
-  const outcome = await run().then(
-    () => 'resolved',
-    () => 'rejected',
-  )
-  same(outcome, 'rejected')
-}
-
-/** Compares as JSON, whose keys are put in order. */
-function same(actual: unknown, expected: unknown): void {
-  const [got, wanted] = [stable(actual), stable(expected)]
-  if (got !== wanted) throw new Error(`Expected ${wanted}, got ${got}`)
-}
-
-function stable(value: unknown): string {
-  return String(
-    JSON.stringify(value, (_key, part: unknown) =>
-      typeof part === 'object' && part !== null && !Array.isArray(part)
-        ? Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)))
-        : part,
-    ),
-  )
 }

@@ -8,6 +8,8 @@ import { postgresStatements } from './postgres/statements.ts'
 import { PostgresTail } from './postgres/tail.ts'
 import { eventFromRow, fromSqlText, toSqlText, type EventRow } from './postgres/text.ts'
 
+export { postgresBus } from '../postgres-bus.ts'
+export type { PostgresBus, PostgresBusOptions } from '../postgres-bus.ts'
 export { postgresEventLogSchema } from './postgres/schema.ts'
 export type { EmbeddedSql, SqlClient, SqlDatabase, SqlPool, SqlPoolClient } from './postgres/sql-client.ts'
 
