@@ -1,7 +1,8 @@
 /**
  * How the nodes of a cluster tell each other what is never stored: presence, signals and revocations. Events travel by
  * the log. The port is a plain broadcast of text; what is lost on it heals by itself (presence) or was worth nothing a
- * moment later (signals). Redis' PUBLISH serves it: see `redisBus`.
+ * moment later (signals). Redis' PUBLISH and PostgreSQL's NOTIFY serve it: see `redisBus` and
+ * `postgresBus`.
  */
 export interface ServerBus {
   /**

@@ -31,7 +31,7 @@ class Board {
     this.#url = url
   }
 
-  static async start(realtimeLog: string, data: string): Promise<Board> {
+  static async start(realtimeLog: string, data: string, userId = 'mina'): Promise<Board> {
     if (!existsSync(join(root, 'dist/index.js')))
       throw new Error('The board runs on the built package: npm run build')
     const child = fork(join(root, 'examples/task-board/server/main.ts'), {
@@ -45,7 +45,7 @@ class Board {
     ]
     if (typeof message !== 'object') throw new Error(`The board has ended (${message}).`)
     const board = new Board(child, message.url)
-    const { body } = await board.ask<{ token: string }>('POST', '/session', { userId: 'mina' })
+    const { body } = await board.ask<{ token: string }>('POST', '/session', { userId })
     board.#token = body.token
     return board
   }
@@ -183,6 +183,36 @@ describe('the task board', () => {
       const versions = (await client.events(20)).map(({ data }) => (data as Change).task.version)
       expect(versions).toEqual(Array.from({ length: 20 }, (_, n) => version + 1 + n))
     }
+  })
+
+  it.each([
+    { kind: 'PostgreSQL', choose: postgresUrl },
+    { kind: 'Redis', choose: () => Promise.resolve(`redis://127.0.0.1:${redis.port}`) },
+  ])('tells on two servers who is there, by $kind', async ({ choose }) => {
+    const url = await choose()
+    const boards = await Promise.all([
+      Board.start(url, await dataFolder(), 'mina'),
+      Board.start(url, await dataFolder(), 'theo'),
+    ])
+    const clients = await Promise.all(boards.map((board) => board.listen()))
+    for (const client of clients) client.send({ t: 'presence-join', topic: TOPIC, state: 'here' })
+    // What a server says before the other one listens is lost, so both say more.
+    await Promise.all(
+      clients.map(async (client, index) => {
+        const other = ['theo', 'mina'][index]
+        for (;;) {
+          const message = await client.nextOfAny()
+          const users =
+            message.t === 'presence-state'
+              ? message.members.map(({ user }) => user)
+              : message.t === 'presence-diff'
+                ? message.set.map(({ user }) => user)
+                : []
+          client.send({ t: 'presence-update', topic: TOPIC, state: 'here' })
+          if (users.includes(other)) return
+        }
+      }),
+    )
   })
 
   it('has the event of every row, and the row of every event, when it is killed in the middle of writing', async () => {

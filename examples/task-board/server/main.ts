@@ -18,7 +18,7 @@ const dataFolder = process.env['TASK_BOARD_DATA'] ?? join(root, '.data')
 
 const storage = await openStorage(process.env['REALTIME_LOG'] ?? 'memory', dataFolder)
 const sessionSecret = await readSetting(storage.db, 'session-secret')
-const realtime = createRealtime(storage.db, storage.log, sessionSecret)
+const realtime = createRealtime(storage, sessionSecret)
 const { api, drain } = createApi({ storage, sessionSecret, realtime })
 
 const app = new Hono()

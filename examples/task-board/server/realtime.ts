@@ -1,12 +1,13 @@
-import { createRealtimeServer, type EventLog } from 'realtime-query-bridge/server'
+import { createRealtimeServer } from 'realtime-query-bridge/server'
 import { isMember } from './boards.ts'
-import type { Sql } from './database.ts'
 import { readDemoToken } from './demo-session.ts'
+import type { Storage } from './storage.ts'
 
 /** Topics: `board:<id>` for what happens on a board, and `boards` for the boards and their counts. */
-export function createRealtime(db: Sql, log: EventLog, sessionSecret: string) {
+export function createRealtime({ db, log, bus }: Storage, sessionSecret: string) {
   return createRealtimeServer<{ userId: string }>({
     log,
+    bus,
     authenticate({ token }) {
       const userId = token === undefined ? null : readDemoToken(token, sessionSecret)
       return userId === null ? null : { userId }

@@ -7,19 +7,21 @@
  *   REALTIME_LOG=redis://…     rows in PGlite, events in Redis
  */
 import { join } from 'node:path'
-import { memoryEventLog, type EventLog } from 'realtime-query-bridge/server'
-import { postgresEventLog } from 'realtime-query-bridge/server/postgres'
+import { memoryEventLog, type EventLog, type ServerBus } from 'realtime-query-bridge/server'
+import { postgresBus, postgresEventLog } from 'realtime-query-bridge/server/postgres'
 import { lockDataFolder } from './data-lock.ts'
 import { openEmbedded, openPostgres, type Database } from './database.ts'
 
 export interface Storage {
   readonly db: Database
   readonly log: EventLog
+  /** Between servers, where there can be several. */
+  readonly bus?: ServerBus | undefined
   close(): Promise<void>
 }
 
 export async function openStorage(kind: string, dataFolder: string): Promise<Storage> {
-  if (/^postgres(ql)?:\/\//.test(kind)) return withLogInside(await openPostgres(kind))
+  if (/^postgres(ql)?:\/\//.test(kind)) return withBus(await withLogInside(await openPostgres(kind)))
   if (!/^(memory|pglite|rediss?:\/\/.+)$/.test(kind)) {
     throw new Error('REALTIME_LOG is memory, pglite, postgres://… or redis://….')
   }
@@ -48,11 +50,24 @@ async function withLogInside(db: Database): Promise<Storage> {
   }
 }
 
+function withBus(storage: Storage): Storage {
+  const bus = postgresBus({ db: storage.db.driver })
+  return {
+    ...storage,
+    bus,
+    async close() {
+      await bus.close()
+      await storage.close()
+    },
+  }
+}
+
 async function withLog(db: Database, kind: string): Promise<Storage> {
-  const { log, disconnect } = kind === 'memory' ? inMemory() : await inRedis(kind)
+  const { log, bus, disconnect } = kind === 'memory' ? inMemory() : await inRedis(kind)
   return {
     db,
     log,
+    bus,
     async close() {
       await log.close()
       disconnect()
@@ -61,12 +76,20 @@ async function withLog(db: Database, kind: string): Promise<Storage> {
   }
 }
 
-const inMemory = () => ({ log: memoryEventLog(), disconnect: () => undefined })
+const inMemory = () => ({ log: memoryEventLog(), bus: undefined, disconnect: () => undefined })
 
 async function inRedis(url: string) {
   const { Redis } = await import('ioredis')
-  const { redisEventLog } = await import('realtime-query-bridge/server/redis')
+  const { redisBus, redisEventLog } = await import('realtime-query-bridge/server/redis')
   const client = new Redis(url)
   client.on('error', (error: Error) => console.error('Redis:', error.message))
-  return { log: redisEventLog({ client, prefix: 'task-board' }), disconnect: () => client.disconnect() }
+  const bus = redisBus({ client, prefix: 'task-board' })
+  return {
+    log: redisEventLog({ client, prefix: 'task-board' }),
+    bus,
+    disconnect: () => {
+      bus.close()
+      client.disconnect()
+    },
+  }
 }
