@@ -165,6 +165,39 @@ describe('a mutation', () => {
     expect(app.fetches).toHaveLength(2)
   })
 
+  it('is not taken back by an older event about its row when no echo tells of it', async () => {
+    await open([row(1, 'old'), row(2, 'old')])
+    void rename(1, 'new', { settle: 'refetch' })
+    await pass()
+    app.serve(ROWS, [row(1, 'new'), row(2, 'old')])
+    response.resolve(row(1, 'new'))
+    await pass(300)
+    expect(app.fetches).toHaveLength(2)
+
+    app.serve(ROWS, [row(1, 'new'), row(2, 'of others')])
+    echo(row(1, 'before the rename'))
+    echo(row(2, 'of others'))
+    await pass(300)
+    expect(app.fetches).toHaveLength(3)
+    expect(app.data(ROWS)).toEqual([row(1, 'new'), row(2, 'of others')])
+    expect(app.seen(ROWS)).not.toContainEqual(expect.arrayContaining([row(1, 'before the rename')]))
+  })
+
+  it('lets events about its row in again when its echo has come after all', async () => {
+    await open([row(1, 'old')])
+    void rename(1, 'new', { settle: 'refetch' })
+    await pass()
+    app.serve(ROWS, [row(1, 'new')])
+    response.resolve(row(1, 'new'))
+    await pass(300)
+    echo(row(1, 'new'), { mutationId: 'm1' })
+    await pass(50)
+    echo(row(1, 'of others'))
+    await pass(300)
+    expect(app.fetches).toHaveLength(2)
+    expect(app.data(ROWS)).toEqual([row(1, 'of others')])
+  })
+
   it('is sent again under its own id when the outcome is not known', async () => {
     await open([row(1, 'old')])
     const ids: string[] = []

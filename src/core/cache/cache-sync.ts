@@ -280,6 +280,8 @@ export class CacheSync {
   #apply(batch: readonly RoutedEvent[]): void {
     this.#view.together(() => {
       const tick = this.overlay.nextTick()
+      for (const { event } of batch)
+        if (event?.mutationId !== undefined) this.overlay.unechoed.echoed(event.mutationId)
       const plans = planBatch(batch, {
         match: (filters) => this.#index.match(filters),
         tick,
@@ -326,6 +328,7 @@ export class CacheSync {
       this.#refetches.forget(query)
       this.#foreignWrites.forget(query)
       this.overlay.entries.delete(query)
+      this.overlay.unechoed.forget(query)
     } else if (change.type === 'fetching') this.#fetches.started(query, change.page)
     else if (change.type === 'fetched') this.#fetches.succeeded(query)
     else if (change.type === 'reverted') this.#fetches.reverted(query)

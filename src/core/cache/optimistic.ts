@@ -235,7 +235,7 @@ export class Optimistic {
     for (const operation of overlay.operations.values()) {
       const running = this.#running.get(operation.mutationId)
       // Also when it is known to be carried out: until it is in the base, it stands on what the base becomes.
-      if (operation.confirmed || !running) continue
+      if (!running) continue
       if (running.reads.size === 0 && !running.hasMissed && !isAll) continue
       const before = operation.effects
       this.#guess(operation)
@@ -370,9 +370,15 @@ export class Optimistic {
   }
 
   #settleByFetch(operation: Operation, queries: Iterable<Query>): void {
+    const { overlay, invalidate } = this.#options
+    const { mutationId, fate, hasEchoed, effects, confirmed = [] } = operation
+    const isUnechoed = fate === 'acked' && !hasEchoed
+    if (isUnechoed) overlay.unechoed.note(mutationId, [...effects, ...confirmed])
     for (const query of queries) {
-      this.#options.overlay.keepUntilFetched(query, operation)
-      this.#options.invalidate(query)
+      overlay.keepUntilFetched(query, operation)
+      const own = overlay.effectsOn(operation, query)
+      if (isUnechoed && own.length > 0) overlay.unechoed.noteOn(query, mutationId, own)
+      invalidate(query)
     }
   }
 
@@ -391,7 +397,9 @@ export class Optimistic {
     for (const operation of [...overlay.operations.values()]) {
       if (operation.fate === 'pending') continue
       const queries = this.#changedBy(operation)
-      if (!overlay.isDone(operation, queries, oldestFetch(queries))) {
+      // What is on its way to a query that the guess has read may be from before it, and have the guess touch it.
+      const reads = this.#running.get(operation.mutationId)?.reads ?? []
+      if (!overlay.isDone(operation, queries, oldestFetch([...queries, ...reads]))) {
         this.#fetchLeftOver(operation, queries)
         if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
         continue

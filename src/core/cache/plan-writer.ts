@@ -33,13 +33,14 @@ export class PlanWriter {
     this.#options = options
   }
 
-  write(query: Query, { facts, isDropped }: Plan): void {
+  write(query: Query, { facts: planned, isDropped }: Plan): void {
     const { overlay, writer, journal, refetches, foreignWrites, view, streamLagMs } = this.#options
     if (isDropped) {
       if (writer.drop(query)) refetches.scheduler.request(query, 'active')
       return
     }
     const entry = overlay.entries.get(query)
+    const facts = planned.map((fact) => this.#ordered(query, fact))
     const isProven = (fact: Fact) => overlay.log.contains(entry?.positions, fact) === true
     const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
     journal.note(query, facts)
@@ -76,6 +77,19 @@ export class PlanWriter {
       writer.invalidate(query)
       refetches.scheduler.request(query, 'active', streamLagMs)
     }
+  }
+
+  /** What may be older than an own change that no echo tells of only says that the query is out of date. */
+  #ordered(query: Query, fact: Fact): Fact {
+    const { overlay } = this.#options
+    const { mutationId } = fact.event ?? {}
+    const isOwn = mutationId !== undefined && overlay.operations.has(mutationId)
+    const isDoubtful =
+      fact.event !== undefined &&
+      !isOwn &&
+      overlay.unechoed.mayPrecede(query, fact.effects) &&
+      overlay.log.contains(overlay.entries.get(query)?.positions, fact) === undefined
+    return isDoubtful ? { ...fact, effects: [], refetchType: widest(fact.refetchType, 'active') } : fact
   }
 
   /** Whether the data may hold an effect already that must not be applied twice. */

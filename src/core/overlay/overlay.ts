@@ -29,6 +29,7 @@ import type { EffectContext } from './list-upsert.ts'
 import type { Operation } from './operation.ts'
 import { appendPage } from './pages.ts'
 import { StreamLog } from './stream-log.ts'
+import { UnechoedWrites } from './unechoed-writes.ts'
 
 export interface OverlayOptions<TQuery> {
   /** Whether an effect concerns a query. */
@@ -67,8 +68,9 @@ export class Overlay<TQuery extends EffectContext> {
   readonly entries = new Map<TQuery, Entry>()
   /** In the order in which they began. */
   readonly operations = new Map<string, Operation>()
+  readonly unechoed = new UnechoedWrites<TQuery>()
   readonly #options: OverlayOptions<TQuery>
-  /** What an operation does to a query, by its list of effects. */
+  /** What a list of effects does to a query. */
   readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
   /** When what a query shows was asked for, also where it has no entry. In ticks. */
   readonly #readAt = new WeakMap<TQuery, number>()
@@ -116,15 +118,16 @@ export class Overlay<TQuery extends EffectContext> {
 
   /** What an operation does to a query; nothing when they have nothing to do with each other. */
   effectsOn({ effects, confirmed }: Operation, query: TQuery): readonly PatchingEffect[] {
-    const key = confirmed ?? effects
-    let byQuery = this.#effectsOn.get(key)
-    if (byQuery === undefined) this.#effectsOn.set(key, (byQuery = new WeakMap()))
+    const own = confirmed ? this.#effectsOf(confirmed, query) : []
+    return own.length > 0 ? own : this.#effectsOf(effects, query)
+  }
+
+  #effectsOf(effects: readonly Effect[], query: TQuery): readonly PatchingEffect[] {
+    let byQuery = this.#effectsOn.get(effects)
+    if (byQuery === undefined) this.#effectsOn.set(effects, (byQuery = new WeakMap()))
     let own = byQuery.get(query)
     if (own === undefined) {
-      const on = (all: readonly Effect[]) =>
-        all.filter(isPatching).filter((effect) => this.#options.touches(effect, query))
-      own = on(confirmed ?? [])
-      if (own.length === 0) own = on(effects)
+      own = effects.filter(isPatching).filter((effect) => this.#options.touches(effect, query))
       byQuery.set(query, own)
     }
     return own
@@ -317,6 +320,7 @@ export class Overlay<TQuery extends EffectContext> {
   clear(): void {
     this.entries.clear()
     this.operations.clear()
+    this.unechoed.clear()
     this.log.clear()
   }
 

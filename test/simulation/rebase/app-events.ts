@@ -5,7 +5,7 @@ import type { Effect } from '../../../src/core/routing/effect.ts'
 import { invalidate, patch, remove, setData, update, upsert } from '../../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../../src/core/routing/event-table.ts'
 import type { Configuration } from './configurations.ts'
-import { isOpen, type Board, type Row, type Write } from './facts.ts'
+import { boardOf, isOpen, type Board, type Row, type Write } from './facts.ts'
 import { allOf, QUERIES, rowsOf, type RowQuery } from './queries.ts'
 
 const LISTS = ['rows', 'list']
@@ -77,6 +77,16 @@ const touched = (board: Board): Effect[] =>
   QUERIES.filter(({ boards }) => boards.includes(board)).map(({ key }) =>
     invalidate({ queryKey: key, exact: true }),
   )
+
+/** What a write may change of queries that do not show its row: an author without an echo has to know it. */
+export function changedBeside(write: Write): Effect[] {
+  const board = boardOf(write)
+  const effects = [invalidate(['stats', board])]
+  // A row that moves may come into view.
+  if (write.op === 'set' && write.field !== 'title')
+    effects.push(invalidate([...FEEDS, board]), invalidate([...LISTS, board, 'open']))
+  return effects
+}
 
 type Get = (queryKey: QueryKey) => unknown
 

@@ -2,11 +2,10 @@
 import { dehydrate, hydrate, MutationObserver, type MutationOptions } from '@tanstack/query-core'
 import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import type { RealtimeError } from '../../../src/core/errors.ts'
-import { invalidate } from '../../../src/core/routing/effects.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
-import { appEvents, guessed, saved } from './app-events.ts'
-import { boardOf, ModelServer, type Write } from './facts.ts'
+import { appEvents, changedBeside, guessed, saved } from './app-events.ts'
+import { ModelServer, type Write } from './facts.ts'
 import { Lost, type Positions, type WriteAnswer } from './network.ts'
 import type { Operation } from './operation.ts'
 import { Page, type PageOptions } from './page.ts'
@@ -157,7 +156,7 @@ export class BridgePage extends Page {
       // Nobody tells the author of its own writes: what they change beside their rows is the app's to know.
       ...(settle === 'refetch' && {
         onSettled: (_result, _error, { write: done }: Variables) => {
-          if (life === this.#life) this.bridge.write([invalidate(['stats', boardOf(done)])])
+          if (life === this.#life) this.bridge.write(changedBeside(done))
         },
       }),
       onError: (error: Error, { serial }: Variables) => {
