@@ -206,7 +206,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#live = new LiveQueries({
       interest: this.#interest,
       isTopicLive: (topic) => this.session.topicState(topic) === 'live',
-      isConnectionLive: () => this.session.status.status === 'live',
+      isConnectionLive: () => this.session.isConnected,
       random,
       onChange: () => {
         this.#call(this.#liveListeners)
@@ -347,12 +347,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /**
    * Whether a cached query is live: every topic that keeps it current arrives without a gap, now. False for a query
-   * that is not in the cache, or that no topic keeps live.
+   * that is not in the cache, or that no topic keeps live, and while the browser says that there is no network.
    */
   isLive(queryKey: QueryKey): boolean {
     const { queryHash } = this.queryClient.defaultQueryOptions({ queryKey })
     const query = this.queryClient.getQueryCache().get(queryHash)
-    return query !== undefined && this.#live.isLive(query)
+    return query !== undefined && this.status.status !== 'offline' && this.#live.isLive(query)
   }
 
   /** Calls `listener` when some query may have become live, or may be live no longer: ask `isLive`. */

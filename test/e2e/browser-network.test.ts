@@ -97,8 +97,17 @@ describe('a page in a browser', () => {
 
   it('that goes offline, without a word from its socket, is not live for long, and misses nothing', async () => {
     const { server, context, page, end } = await open()
+    const told = page.evaluate(
+      () =>
+        new Promise((resolve) => {
+          addEventListener('offline', () => {
+            resolve([app.status(), app.isLive(), app.isConnected()])
+          })
+        }),
+    )
     await context.setOffline(true)
-    await page.waitForFunction(() => app.status() !== 'live', undefined, { timeout: WAIT_MS })
+    // At once, and not by the heartbeat: the connection is still there.
+    expect(await told).toEqual(['offline', false, true])
     for (let id = 1; id <= 20; id++) await server.save('a', { id, title: `while offline ${id}` })
     expect(await page.evaluate(() => app.rows())).toEqual([])
     await context.setOffline(false)

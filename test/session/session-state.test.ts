@@ -483,6 +483,7 @@ describe('a walk over all inputs', () => {
           if (!config.isManaged) expect(UP.includes(status)).toBe(isConnected)
           if (was.status === 'closed' && event.type !== 'start') expect(status).toBe('closed')
           if (status === 'offline') expect(state.isOnline).toBe(false)
+          if (status !== 'live') expect(state.isDoubted).toBe(false)
           if (config.isPlain) expect(['handshaking', 'resyncing']).not.toContain(status)
           if (config.isManaged) expect(status).not.toBe('offline')
         }

@@ -113,6 +113,32 @@ describe('connecting', () => {
     expect(rig.session.status).toMatchObject({ status: 'connecting', attempt: 1 })
   })
 
+  it('says offline as soon as the browser does, keeps the connection, and is live again when it answers', async () => {
+    const rig = await new Rig().live()
+    rig.signals.tell('offline')
+    expect(rig.session.status).toEqual({ status: 'offline', attempt: 0, queued: 0 })
+    expect(rig.session.isConnected).toBe(true)
+    rig.signals.tell('online')
+    expect(rig.session.status.status).toBe('offline') // Nobody knows yet whether the socket has come through.
+    rig.server.deliver({ t: 'pong' })
+    expect(rig.session.status).toEqual({ status: 'live', attempt: 0, queued: 0 })
+    expect(rig.transport.connections).toHaveLength(1)
+  })
+
+  it('says offline on, when the connection does not answer, and dials when the browser takes it back', async () => {
+    const rig = await new Rig().live()
+    rig.signals.isUp = false
+    rig.signals.tell('offline')
+    vi.advanceTimersByTime(60_000)
+    expect(rig.statuses.map(({ status }) => status).at(-1)).toBe('offline')
+    expect(rig.session.isConnected).toBe(false)
+    expect(rig.transport.connections).toHaveLength(1)
+    rig.signals.isUp = true
+    rig.signals.tell('online')
+    vi.advanceTimersByTime(500)
+    expect(rig.session.status.status).toBe('connecting')
+  })
+
   it('ends for good when the server says so, until the app starts it again', () => {
     const rig = new Rig()
     rig.session.start()

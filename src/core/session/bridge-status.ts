@@ -3,7 +3,7 @@ import type { SessionState, SessionStatus, StatusReason } from './session-state.
 /** The connection, for people. The same object until something changes. */
 export interface BridgeStatus {
   readonly status: SessionStatus
-  /** Why it is not live. */
+  /** Why it is not live. None while a live connection is asked whether it is still there, as the browser says it is not. */
   readonly reason?: StatusReason | undefined
   /** Dials since it was last live for a while. 0 while live. */
   readonly attempt: number
@@ -13,9 +13,13 @@ export interface BridgeStatus {
   readonly queued: number
 }
 
-export function statusOf({ status, reason, attempt, timerAt }: SessionState, queued = 0): BridgeStatus {
+export function statusOf(
+  { status, reason, attempt, timerAt, isDoubted }: SessionState,
+  queued = 0,
+): BridgeStatus {
   const retryAt = status === 'waiting' ? timerAt : undefined
-  return { status, reason, attempt: status === 'live' ? 0 : attempt, retryAt, queued }
+  const shown = isDoubted ? 'offline' : status
+  return { status: shown, reason, attempt: status === 'live' ? 0 : attempt, retryAt, queued }
 }
 
 export const isSameStatus = (a: BridgeStatus, b: BridgeStatus): boolean =>

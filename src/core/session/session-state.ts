@@ -26,8 +26,8 @@
  *    before a time that the server has set.
  * 5. A live connection is believed until a probe fails. The browser's `offline` is a hint (it comes for a VPN, or
  *    for one network of two, and a server on this machine is still there), and an open socket may be dead (a browser
- *    that is offline keeps it open and silent): both are settled by a ping, within `timeoutMs`. Where no ping is
- *    possible, the hint is all there is and is taken at its word.
+ *    that is offline keeps it open and silent): both are settled by a ping, within `timeoutMs`. Until then people are
+ *    told `offline` (`isDoubted`). Where no ping is possible, the hint is all there is and is taken at its word.
  * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
  *    unread. The connection gets one more ping before it is given up.
  */
@@ -41,7 +41,7 @@ import type { SessionLimits } from './limits.ts'
  * - `connecting`, `handshaking`, `resyncing`: on the way; topics become live one by one in the last.
  * - `live`: connected, and every topic that was wanted when it connected is current or refused.
  * - `waiting`: the next dial is at `retryAt` (a managed source: when it says so).
- * - `offline`: the browser says that there is no network.
+ * - `offline`: the browser says that there is no network, and nothing that has arrived since proves it wrong.
  * - `closed`: by `stop`, or by the server for good: `reason` tells which. Only `start` leaves it.
  */
 export type SessionStatus =
@@ -74,6 +74,8 @@ export interface SessionState {
   readonly liveAt: number
   /** Pings without an answer. Rule 6 allows a second one. */
   readonly probes: number
+  /** The browser has said `offline` of a live connection, and nothing has arrived since. Only while live. */
+  readonly isDoubted: boolean
   /** `asked`: the token was too old, and this attempt has a new one. `accepted`: it was live since, not yet settled. */
   readonly refresh: 'none' | 'asked' | 'accepted'
   /** A plain backend's connection has been open before: what comes after a break is a reset. */
@@ -150,6 +152,7 @@ export const INITIAL_STATE: SessionState = {
   dialedAt: 0,
   liveAt: 0,
   probes: 0,
+  isDoubted: false,
   refresh: 'none',
   hasOpened: false,
 }
@@ -178,6 +181,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
   const enter = (next: SessionStatus, timerAt?: number) => {
     draft.status = next
     draft.timerAt = timerAt
+    draft.isDoubted = false
   }
 
   const hangUp = (code: number = HEARTBEAT_TIMEOUT) => {
@@ -324,6 +328,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       // is there, and their answers tell of topics whose events were lost.
       if (isLive && state.probes > 0 && heartbeat) draft.timerAt = now + heartbeat.intervalMs
       draft.probes = 0
+      draft.isDoubted = false
       break
     case 'closed':
       if (isUp) lose(input.code)
@@ -348,6 +353,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       if (isManaged) break
       if (isLive && heartbeat) {
         probe() // Rule 5.
+        draft.isDoubted = true
         break
       }
       if (isUp) {

@@ -190,6 +190,11 @@ export class Session {
     return this.#status
   }
 
+  /** As far as is proven: also while the browser doubts it, and people are told `offline`. */
+  get isConnected(): boolean {
+    return this.#machine.state.status === 'live'
+  }
+
   /** What is known of one topic. A plain backend has one stream, and every wanted topic has its state. */
   topicState(topic: string): TopicState {
     const known = this.#streams.phase(topic)

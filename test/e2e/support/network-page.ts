@@ -41,6 +41,8 @@ new QueryObserver(queryClient, {
 /** What the test asks. */
 const app = {
   status: () => bridge.status.status,
+  isLive: () => bridge.isLive(['rows']),
+  isConnected: () => bridge.session.isConnected,
   rows: () => queryClient.getQueryData(['rows']),
   seen: () => queryClient.getQueryData(['seen']),
   statuses,
