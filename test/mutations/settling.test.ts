@@ -131,6 +131,35 @@ describe('a mutation', () => {
     expect(app.bridge.pendingMutations()).toEqual([])
   })
 
+  it('waits for its echo again when the bridge was stopped meanwhile', async () => {
+    await open([row(1, 'old')], 4)
+    void rename(1, 'new')
+    await pass()
+    response.resolve(row(1, 'new'))
+    await pass(1_000)
+    app.bridge.stop()
+    app.bridge.start()
+    app.serve(ROWS, [row(1, 'new of the server')], { position: at(5) })
+    await pass(6_000)
+    expect(app.data(ROWS)).toEqual([row(1, 'new of the server')])
+    expect(app.bridge.pendingMutations()).toEqual([])
+  })
+
+  it('stays in view when it is answered while the bridge is stopped', async () => {
+    await open([row(1, 'old')])
+    void rename(1, 'new', { settle: 'refetch' })
+    await pass()
+    app.bridge.stop()
+    response.resolve(row(1, 'new'))
+    app.serve(ROWS, [row(1, 'new')])
+    await pass(1_000)
+    expect(app.bridge.pendingMutations().map(({ status }) => status)).toEqual(['confirming'])
+    app.bridge.start()
+    await pass(300)
+    expect(app.seen(ROWS)).toEqual([[row(1, 'old')], [row(1, 'new')]])
+    expect(app.bridge.pendingMutations()).toEqual([])
+  })
+
   it('is fetched at once with settle refetch, and stays in view until then', async () => {
     await open([row(1, 'old')])
     void rename(1, 'new', { settle: 'refetch' })

@@ -140,6 +140,7 @@ export class CacheSync {
     const late = this.#late
     this.#late = []
     if (late.length > 0) this.push(late)
+    this.#optimistic?.start()
   }
 
   /** Applies what is queued, then leaves the cache alone. */
@@ -189,6 +190,7 @@ export class CacheSync {
       invalidate: (query) => {
         this.#refetches.invalidate(query, 'active')
       },
+      isAttached: () => this.#detach !== undefined,
       isAwaited: (query) => this.#refetches.isAwaited(query),
       onError,
     }))

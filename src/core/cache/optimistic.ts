@@ -54,6 +54,8 @@ export interface OptimisticHost {
   /** What runs in it is one step for everybody who looks on. */
   readonly together: (step: () => void) => void
   readonly invalidate: (query: Query) => void
+  /** False while the bridge is stopped: no query is known then. */
+  readonly isAttached: () => boolean
   /** Whether a fetch of a query is in flight, or wanted. */
   readonly isAwaited: (query: Query) => boolean
   readonly onError: (error: RealtimeError) => void
@@ -132,7 +134,7 @@ export class Optimistic {
 
   /** The server has carried it out. */
   ack(mutationId: string, { positions, effects }: Ack): void {
-    const { overlay, ids, clock, echoTimeoutMs } = this.#options
+    const { overlay, ids } = this.#options
     const operation = overlay.operations.get(mutationId)
     if (operation === undefined) return
     const isNews = effects !== undefined && ids.learn(mutationId, operation.effects, effects)
@@ -145,7 +147,7 @@ export class Optimistic {
       const queries = this.#queriesOf(operation)
       for (const query of queries) this.#cover(query)
       if (operation.settle === 'refetch') this.#settleByFetch(operation, queries)
-      else this.#wait(operation, clock, echoTimeoutMs)
+      else this.#wait(operation)
       this.refresh(isNews)
       this.#show(queries)
     })
@@ -281,6 +283,15 @@ export class Optimistic {
     this.#forgetDone()
   }
 
+  /** Goes on with what `stop` has left, and with what was answered meanwhile. */
+  start(): void {
+    const { overlay } = this.#options
+    for (const operation of overlay.operations.values())
+      if (operation.fate === 'acked' && operation.settle === 'echo' && !operation.isOverdue)
+        this.#wait(operation)
+    this.fetched()
+  }
+
   /** No timer is left. Mutations stay: their requests are on their way. */
   stop(): void {
     for (const running of this.#running.values()) {
@@ -383,17 +394,19 @@ export class Optimistic {
   }
 
   /** Waits for the echo, and fetches what it has not brought in time. */
-  #wait(operation: Operation, clock: Clock, timeoutMs: number): void {
+  #wait(operation: Operation): void {
+    const { clock, echoTimeoutMs, isAttached } = this.#options
     const running = this.#running.get(operation.mutationId)
-    if (running === undefined || running.cancel) return
-    running.cancel = clock.after(timeoutMs, () => {
+    if (running === undefined || running.cancel || !isAttached()) return
+    running.cancel = clock.after(echoTimeoutMs, () => {
       operation.isOverdue = true
       this.#forgetDone()
     })
   }
 
   #forgetDone(): void {
-    const { overlay, oldestFetch } = this.#options
+    const { overlay, oldestFetch, isAttached } = this.#options
+    if (!isAttached()) return
     for (const operation of [...overlay.operations.values()]) {
       if (operation.fate === 'pending') continue
       const queries = this.#changedBy(operation)
@@ -426,7 +439,8 @@ export class Optimistic {
   }
 
   #isOpen(operation: Operation): boolean {
-    const { overlay } = this.#options
+    const { overlay, isAttached } = this.#options
+    if (!isAttached()) return true
     return this.#changedBy(operation).some((query) => {
       const entry = overlay.entries.get(query)
       return query.isActive() && entry?.base !== undefined && !includes(entry, operation, overlay.log)
