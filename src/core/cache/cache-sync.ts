@@ -330,7 +330,6 @@ export class CacheSync {
       this.#refetches.forget(query)
       this.#foreignWrites.forget(query)
       this.overlay.entries.delete(query)
-      this.overlay.unechoed.forget(query)
     } else if (change.type === 'fetching') this.#fetches.started(query, change.page)
     else if (change.type === 'fetched') this.#fetches.succeeded(query)
     else if (change.type === 'reverted') this.#fetches.reverted(query)

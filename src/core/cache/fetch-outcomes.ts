@@ -40,7 +40,9 @@ export class FetchOutcomes {
     const { scheduler } = refetches
     const record = journal.close(query)
     const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
-    const startedAt = readAt ?? record?.startedAt ?? 0
+    // With one more page come the others as they were when the fetch began, whenever it was sent.
+    const isOfThen = page !== undefined && overlay.entries.get(query)?.base === undefined
+    const startedAt = (isOfThen ? undefined : readAt) ?? record?.startedAt ?? 0
     overlay.nextTick()
     const stated = positions && positions.size > 0 ? positions : undefined
     const response = { data: query.state.data, positions: stated, startedAt, page, arrived }

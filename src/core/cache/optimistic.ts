@@ -383,12 +383,9 @@ export class Optimistic {
   #settleByFetch(operation: Operation, queries: Iterable<Query>): void {
     const { overlay, invalidate } = this.#options
     const { mutationId, fate, hasEchoed, effects, confirmed = [] } = operation
-    const isUnechoed = fate === 'acked' && !hasEchoed
-    if (isUnechoed) overlay.unechoed.note(mutationId, [...effects, ...confirmed])
+    if (fate === 'acked' && !hasEchoed) overlay.unechoed.note(mutationId, [...effects, ...confirmed])
     for (const query of queries) {
       overlay.keepUntilFetched(query, operation)
-      const own = overlay.effectsOn(operation, query)
-      if (isUnechoed && own.length > 0) overlay.unechoed.noteOn(query, mutationId, own)
       invalidate(query)
     }
   }

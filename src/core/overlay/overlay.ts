@@ -68,7 +68,7 @@ export class Overlay<TQuery extends EffectContext> {
   readonly entries = new Map<TQuery, Entry>()
   /** In the order in which they began. */
   readonly operations = new Map<string, Operation>()
-  readonly unechoed = new UnechoedWrites<TQuery>()
+  readonly unechoed: UnechoedWrites<TQuery>
   readonly #options: OverlayOptions<TQuery>
   /** What a list of effects does to a query. */
   readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
@@ -79,6 +79,7 @@ export class Overlay<TQuery extends EffectContext> {
   constructor(options: OverlayOptions<TQuery>) {
     this.#options = options
     this.log = new StreamLog(options.maxFacts)
+    this.unechoed = new UnechoedWrites((effect, query) => options.touches(effect, query))
   }
 
   /** Counts what happens: of two moments the later has the higher tick. */
