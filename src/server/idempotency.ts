@@ -2,8 +2,6 @@
  * Writes that may be sent twice, and are done once: a client that did not hear the answer sends the same request with
  * the same key again, and gets the same answer.
  */
-import { RealtimeError } from '../core/errors.ts'
-
 /** An answer that can be given again. */
 export interface IdempotentAnswer {
   readonly status: number
@@ -25,8 +23,9 @@ export type IdempotencyClaim =
   | { readonly state: 'busy'; readonly fingerprint: string; readonly settled: Promise<void> }
 
 /**
- * Where answers are kept. `memoryIdempotencyStore` is for one process; a store that many nodes share claims atomically
- * (`SET NX` with a time to live, `INSERT … ON CONFLICT DO NOTHING`), and lets a claim lapse whose node has died.
+ * Where answers are kept. `memoryIdempotencyStore` is for one process; `redisIdempotencyStore` and
+ * `postgresIdempotencyStore` are shared by many nodes. A store of your own claims atomically, and lets a claim lapse
+ * whose node has died; `idempotencyContract` of `./testing` has its promises as tests.
  */
 export interface IdempotencyStore {
   claim(id: string, fingerprint: string): Promise<IdempotencyClaim>
@@ -114,7 +113,8 @@ async function runClaimed(
     answer = await run()
     json = JSON.stringify(answer)
   } catch (error) {
-    await store.release(id)
+    // What could not be released lapses, or ends with its transaction. Why `run` failed says more.
+    await store.release(id).catch(() => undefined)
     throw error
   }
   if (answer.status >= 500) await store.release(id)
@@ -142,91 +142,6 @@ function deadlineIn(delayMs: number): { passed: Promise<'passed'>; cancel: () =>
     passed,
     cancel: () => {
       clearTimeout(timer)
-    },
-  }
-}
-
-export interface MemoryIdempotencyStoreOptions {
-  /** Answers that are kept; the oldest goes first. @default 10_000 */
-  readonly maxEntries?: number | undefined
-  /** How long an answer is kept, in ms: longer than clients repeat requests. @default 86_400_000 // a day */
-  readonly maxAgeMs?: number | undefined
-  /** All answers together, in characters of JSON; the oldest goes first. @default 16_777_216 */
-  readonly maxCharacters?: number | undefined
-  /** @default Date.now */
-  readonly now?: (() => number) | undefined
-}
-
-interface Entry {
-  readonly fingerprint: string
-  /** `undefined` while it is running. */
-  answer: string | undefined
-  at: number
-  readonly settled: Promise<void>
-  readonly settle: () => void
-}
-
-/**
- * Keeps answers in the memory of this process. What is running is always kept: it is as bounded as the requests that
- * the process serves at a time.
- */
-export function memoryIdempotencyStore(options: MemoryIdempotencyStoreOptions = {}): IdempotencyStore {
-  const { maxEntries = 10_000, maxAgeMs = 86_400_000, maxCharacters = 16_777_216, now = Date.now } = options
-  for (const [name, value] of Object.entries({ maxEntries, maxAgeMs, maxCharacters })) {
-    if (!(value >= 0)) throw new RealtimeError('usage', `${name} must be a number from 0. Got ${value}.`)
-  }
-  const running = new Map<string, Entry>()
-  /** In the order in which they were completed. */
-  const done = new Map<string, Entry>()
-  let characters = 0
-
-  function forget(id: string, { answer = '' }: Entry): void {
-    done.delete(id)
-    characters -= answer.length
-  }
-
-  function trim(): void {
-    for (const [id, entry] of done) {
-      const isKept = done.size <= maxEntries && characters <= maxCharacters && now() - entry.at < maxAgeMs
-      if (isKept) return
-      forget(id, entry)
-    }
-  }
-
-  return {
-    claim(id, fingerprint) {
-      trim()
-      const known = running.get(id) ?? done.get(id)
-      if (!known) {
-        let settle!: () => void
-        const settled = new Promise<void>((resolve) => (settle = resolve))
-        running.set(id, { fingerprint, answer: undefined, at: now(), settled, settle })
-        return Promise.resolve({ state: 'claimed' })
-      }
-      const { answer, settled } = known
-      return Promise.resolve(
-        answer === undefined
-          ? { state: 'busy', fingerprint: known.fingerprint, settled }
-          : { state: 'done', fingerprint: known.fingerprint, answer },
-      )
-    },
-    complete(id, answer) {
-      const entry = running.get(id)
-      if (entry) {
-        running.delete(id)
-        entry.answer = answer
-        entry.at = now()
-        done.set(id, entry)
-        characters += answer.length
-        trim()
-        entry.settle()
-      }
-      return Promise.resolve()
-    },
-    release(id) {
-      running.get(id)?.settle()
-      running.delete(id)
-      return Promise.resolve()
     },
   }
 }

@@ -31,14 +31,15 @@ export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'
 export { positionHeader, withPosition } from './position-header.ts'
-export { idempotent, memoryIdempotencyStore } from './idempotency.ts'
+export { idempotent } from './idempotency.ts'
 export type {
   IdempotencyClaim,
   IdempotencyStore,
   IdempotentAnswer,
   IdempotentRequest,
-  MemoryIdempotencyStoreOptions,
 } from './idempotency.ts'
+export { memoryIdempotencyStore } from './memory-idempotency-store.ts'
+export type { MemoryIdempotencyStoreOptions } from './memory-idempotency-store.ts'
 export type { AllowedOrigins } from './origin.ts'
 export { memoryEventLog } from './logs/memory.ts'
 export type { MemoryEventLogOptions } from './logs/memory.ts'

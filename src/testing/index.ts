@@ -4,6 +4,7 @@ export {
   type ContractTest,
   type CreateLog,
 } from './event-log-contract.ts'
+export { idempotencyContract, type ContractNode, type CreateNodes } from './idempotency-contract.ts'
 export { serverBusContract, type ContractBus, type CreateBuses } from './server-bus-contract.ts'
 export {
   createFakeTransport,

@@ -8,6 +8,7 @@ import {
   type IdempotencyStore,
   type IdempotentAnswer,
 } from '../../src/server/index.ts'
+import { idempotencyContract } from '../../src/testing/index.ts'
 
 const ask = (fields: Partial<Parameters<typeof idempotent>[1]> = {}) => ({
   key: 'k1',
@@ -163,6 +164,17 @@ describe('a write that takes long', () => {
     await vi.advanceTimersByTimeAsync(500)
     expect(await answer).toMatchObject({ status: 409 })
     expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('the answers in memory, kept to the contract', () => {
+  idempotencyContract(it, () => {
+    const store = memoryIdempotencyStore()
+    const node = {
+      answer: (...[request, run]: [Parameters<typeof idempotent>[1], Parameters<typeof idempotent>[2]]) =>
+        idempotent(store, request, run),
+    }
+    return [node, node]
   })
 })
 

@@ -50,11 +50,6 @@ const TABLES = [
   )`,
   /* sql */ `create index if not exists activity_by_board on activity (board_id, id desc)`,
   /* sql */ `create index if not exists activity_by_task on activity (task_id, id desc)`,
-  /* sql */ `create table if not exists answers (
-    user_id text not null, idempotency_key text not null, request text not null,
-    status int not null, body jsonb not null, created_at timestamptz not null,
-    primary key (user_id, idempotency_key)
-  )`,
 ]
 
 /** PostgreSQL in this process, its files in a folder: what was committed is there after a crash. */
@@ -117,7 +112,6 @@ async function setUp(db: Database): Promise<Database> {
   await db.transaction(async (sql) => {
     await sql.query('select pg_advisory_xact_lock($1::int8)', [SETUP_LOCK])
     for (const table of TABLES) await sql.query(table)
-    await sql.query(`delete from answers where created_at < $1`, [new Date(Date.now() - 24 * 3600_000)])
     const { rows } = await sql.query<{ n: number }>('select count(*)::int as n from boards')
     if (rows[0]!.n > 0) return
     await sql.query(`insert into settings values ('session-secret', $1)`, [randomBytes(32).toString('hex')])

@@ -8,7 +8,12 @@
  */
 import { join } from 'node:path'
 import { memoryEventLog, type EventLog, type ServerBus } from 'realtime-query-bridge/server'
-import { postgresBus, postgresEventLog } from 'realtime-query-bridge/server/postgres'
+import {
+  postgresBus,
+  postgresEventLog,
+  postgresIdempotencyStore,
+  type PostgresIdempotencyStore,
+} from 'realtime-query-bridge/server/postgres'
 import { lockDataFolder } from './data-lock.ts'
 import { openEmbedded, openPostgres, type Database } from './database.ts'
 
@@ -17,10 +22,21 @@ export interface Storage {
   readonly log: EventLog
   /** Between servers, where there can be several. */
   readonly bus?: ServerBus | undefined
+  /** Answers of writes, kept in the database of the rows: they commit together. */
+  readonly answers: PostgresIdempotencyStore
   close(): Promise<void>
 }
 
+type LogAndRows = Omit<Storage, 'answers'>
+
 export async function openStorage(kind: string, dataFolder: string): Promise<Storage> {
+  const storage = await openLogAndRows(kind, dataFolder)
+  const answers = postgresIdempotencyStore({ db: storage.db.driver })
+  await answers.migrate()
+  return { ...storage, answers }
+}
+
+async function openLogAndRows(kind: string, dataFolder: string): Promise<LogAndRows> {
   if (/^postgres(ql)?:\/\//.test(kind)) return withBus(await withLogInside(await openPostgres(kind)))
   if (!/^(memory|pglite|rediss?:\/\/.+)$/.test(kind)) {
     throw new Error('REALTIME_LOG is memory, pglite, postgres://… or redis://….')
@@ -37,7 +53,7 @@ export async function openStorage(kind: string, dataFolder: string): Promise<Sto
   }
 }
 
-async function withLogInside(db: Database): Promise<Storage> {
+async function withLogInside(db: Database): Promise<LogAndRows> {
   const log = postgresEventLog({ db: db.driver })
   await log.migrate()
   return {
@@ -50,7 +66,7 @@ async function withLogInside(db: Database): Promise<Storage> {
   }
 }
 
-function withBus(storage: Storage): Storage {
+function withBus(storage: LogAndRows): LogAndRows {
   const bus = postgresBus({ db: storage.db.driver })
   return {
     ...storage,
@@ -62,7 +78,7 @@ function withBus(storage: Storage): Storage {
   }
 }
 
-async function withLog(db: Database, kind: string): Promise<Storage> {
+async function withLog(db: Database, kind: string): Promise<LogAndRows> {
   const { log, bus, disconnect } = kind === 'memory' ? inMemory() : await inRedis(kind)
   return {
     db,

@@ -3,8 +3,8 @@
  * in the order of their commits, and never for something that was rolled back. Where the log lives in the database,
  * the event commits with its row: no crash comes between the two.
  */
-import { createHash } from 'node:crypto'
-import { formatPositions, type RealtimeServer } from 'realtime-query-bridge/server'
+import { formatPositions, idempotent, type RealtimeServer } from 'realtime-query-bridge/server'
+import type { PostgresIdempotencyStore } from 'realtime-query-bridge/server/postgres'
 import type { Database, Sql } from './database.ts'
 import { ApiError } from './errors.ts'
 import type { Storage } from './storage.ts'
@@ -43,13 +43,15 @@ const WRITE_LOCK = 4401
 export class WriteQueue {
   readonly #db: Database
   readonly #realtime: RealtimeServer
+  readonly #answers: PostgresIdempotencyStore
   /** Whether an event commits with its row. Otherwise it is published after the commit. */
   readonly #hasOutbox: boolean
   /** The end of the queue; never rejects. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor({ db, log }: Storage, realtime: RealtimeServer) {
+  constructor({ db, log, answers }: Storage, realtime: RealtimeServer) {
     this.#db = db
+    this.#answers = answers
     this.#realtime = realtime
     this.#hasOutbox = log.appendIn !== undefined
   }
@@ -64,23 +66,19 @@ export class WriteQueue {
       let events: BoardEvent[] = []
       const outcome = await this.#db.transaction(async (sql): Promise<Outcome> => {
         await sql.query('select pg_advisory_xact_lock($1::int8)', [WRITE_LOCK])
-        const earlier = await findAnswer(sql, request)
-        if (earlier !== undefined) return { ...earlier, position: undefined, isRepeat: true }
-        const at = new Date()
-        const answer = await write({ sql, actorId: request.userId, at })
-        if (request.idempotencyKey !== undefined) {
-          await sql.query(`insert into answers values ($1, $2, $3, $4, $5, $6)`, [
-            request.userId,
-            request.idempotencyKey,
-            fingerprint(request),
-            answer.status,
-            answer.body,
-            at,
-          ])
+        let isRepeat = true
+        const { status, body } = await idempotent(this.#answers.in(sql), asked(request), () => {
+          isRepeat = false
+          return write({ sql, actorId: request.userId, at: new Date() })
+        })
+        if (status !== 200 && status !== 201) {
+          throw new ApiError(status as 400 | 422, 'key-reused', (body as { error: string }).error)
         }
+        const answer: Answer = { status, body }
+        if (isRepeat) return { ...answer, position: undefined, isRepeat }
         events = await eventsOf(sql, answer)
         const position = this.#hasOutbox ? await this.#publish(request, events, sql) : undefined
-        return { ...answer, position, isRepeat: false }
+        return { ...answer, position, isRepeat }
       })
       if (outcome.isRepeat || this.#hasOutbox) return outcome
       return { ...outcome, position: await this.#publish(request, events) }
@@ -110,17 +108,8 @@ export class WriteQueue {
   }
 }
 
-async function findAnswer(sql: Write['sql'], request: WriteRequest): Promise<Answer | undefined> {
-  if (request.idempotencyKey === undefined) return undefined
-  const { rows } = await sql.query<Answer & { request: string }>(
-    'select status, body, request from answers where user_id = $1 and idempotency_key = $2',
-    [request.userId, request.idempotencyKey],
-  )
-  const earlier = rows[0]
-  if (earlier !== undefined && earlier.request !== fingerprint(request)) {
-    throw new ApiError(422, 'key-reused', 'This Idempotency-Key was used for another request.')
-  }
-  return earlier
-}
-
-const fingerprint = ({ request }: WriteRequest) => createHash('sha256').update(request).digest('hex')
+const asked = ({ userId, idempotencyKey: key, request: fingerprint }: WriteRequest) => ({
+  key,
+  userId,
+  fingerprint,
+})

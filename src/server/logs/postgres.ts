@@ -10,6 +10,11 @@ import { eventFromRow, fromSqlText, toSqlText, type EventRow } from './postgres/
 
 export { postgresBus } from '../postgres-bus.ts'
 export type { PostgresBus, PostgresBusOptions } from '../postgres-bus.ts'
+export { postgresIdempotencySchema, postgresIdempotencyStore } from '../postgres-idempotency-store.ts'
+export type {
+  PostgresIdempotencyStore,
+  PostgresIdempotencyStoreOptions,
+} from '../postgres-idempotency-store.ts'
 export { postgresEventLogSchema } from './postgres/schema.ts'
 export type { EmbeddedSql, SqlClient, SqlDatabase, SqlPool, SqlPoolClient } from './postgres/sql-client.ts'
 

@@ -8,6 +8,8 @@ import { RedisShard, type Appended } from './redis/shard.ts'
 export type { RedisClient } from './redis/link.ts'
 export { redisBus } from '../redis-bus.ts'
 export type { RedisBus, RedisBusOptions } from '../redis-bus.ts'
+export { redisIdempotencyStore } from '../redis-idempotency-store.ts'
+export type { RedisIdempotencyStore, RedisIdempotencyStoreOptions } from '../redis-idempotency-store.ts'
 
 export interface RedisEventLogOptions {
   /**
