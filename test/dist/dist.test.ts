@@ -97,13 +97,19 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   },
   'realtime-query-bridge/server/redis': {
     file: 'server-redis',
-    names: ['redisBus', 'redisEventLog'],
+    names: ['redisBus', 'redisEventLog', 'redisIdempotencyStore'],
     packages: ['node:crypto'],
   },
   'realtime-query-bridge/server/postgres': {
     file: 'server-postgres',
-    names: ['postgresEventLog', 'postgresEventLogSchema'],
-    packages: [],
+    names: [
+      'postgresBus',
+      'postgresEventLog',
+      'postgresEventLogSchema',
+      'postgresIdempotencySchema',
+      'postgresIdempotencyStore',
+    ],
+    packages: ['node:buffer'],
   },
   'realtime-query-bridge/msgpack': {
     file: 'msgpack',
@@ -112,7 +118,14 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
   },
   'realtime-query-bridge/testing': {
     file: 'testing',
-    names: ['FakeConnection', 'createFakeTransport', 'eventLogContract', 'transportContract'],
+    names: [
+      'FakeConnection',
+      'createFakeTransport',
+      'eventLogContract',
+      'idempotencyContract',
+      'serverBusContract',
+      'transportContract',
+    ],
     packages: [],
   },
 }
