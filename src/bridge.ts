@@ -8,13 +8,7 @@
  *
  * One thing flows back: the topics that the screen needs (cache → session).
  */
-import {
-  QueryClient,
-  type Query,
-  type QueryFunction,
-  type QueryKey,
-  type StaleTime,
-} from '@tanstack/query-core'
+import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
 import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
 import type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts'
 import { CacheSync } from './core/cache/cache-sync.ts'
@@ -24,7 +18,6 @@ import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { PendingMutation } from './core/cache/pending-mutation.ts'
 import type { PendingMutations, PendingMutationsOptions } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
-import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { TopicInterest, topicsInMeta, type TopicsOfQuery } from './core/cache/topic-interest.ts'
 import { TopicsWarning } from './core/cache/topics-warning.ts'
 import { systemClock, type Clock } from './core/clock.ts'
@@ -105,12 +98,7 @@ const TOPIC_LINGER_MS = 10_000
 const NONE: readonly PendingMutation[] = []
 
 /** What the mutations of a bridge are made with. @internal */
-export interface MutationParts extends Omit<
-  PendingMutationsOptions,
-  'queryClient' | 'optimistic' | 'ids' | 'owner'
-> {
-  readonly cache: CacheSync
-}
+export type MutationParts = Omit<PendingMutationsOptions, 'queryClient' | 'optimistic' | 'ids' | 'owner'>
 
 type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 
@@ -126,7 +114,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #options: RealtimeQueryBridgeOptions<TTable>
   /** @internal */
   readonly session: Session
-  readonly #cache: CacheSync
+  /** @internal */
+  readonly cache: CacheSync
   readonly #parts: MutationParts
   /** Once the app has any. */
   #mutations: PendingMutations | undefined
@@ -165,7 +154,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     const report = (error: RealtimeError) => {
       this.#report(error)
     }
-    this.#cache = new CacheSync({
+    this.cache = new CacheSync({
       queryClient,
       clock,
       random,
@@ -182,7 +171,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       },
     })
     this.#parts = {
-      cache: this.#cache,
       now: () => clock.now(),
       createId: options.createId ?? (() => createId(random)),
       // A plain backend that names the mutation in its events tells the author as well.
@@ -221,7 +209,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       clock,
       random,
       signals: options.signals,
-      startOf: (topic) => this.#cache.startOf(topic, (query) => this.#interest.keepsLive(query, topic)),
+      startOf: (topic) => this.cache.startOf(topic, (query) => this.#interest.keepsLive(query, topic)),
       limits: given,
       handlers: {
         onEvents: (received, isReplay) => {
@@ -230,8 +218,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onResync: ({ topic, outcome, position, quietMs, wasLive }) => {
           if (outcome !== 'replayed') {
             const isConcerned = (query: Query) => this.#interest.keepsLive(query, topic)
-            this.#cache.resync(isConcerned, { topic, position, quietMs, wasLive })
-          } else if (topic !== undefined && position) this.#cache.advance(topic, position)
+            this.cache.resync(isConcerned, { topic, position, quietMs, wasLive })
+          } else if (topic !== undefined && position) this.cache.advance(topic, position)
         },
         onStatus: (status) => {
           this.#live.changed()
@@ -253,7 +241,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   start(): void {
     if (this.#isStarted) return this.session.start()
     this.#isStarted = true
-    this.#cache.start()
+    this.cache.start()
     this.#mutations?.start()
     this.#interest.attach(this.queryClient.getQueryCache())
     this.session.setTopics(this.#interest.wanted())
@@ -271,7 +259,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#live.flush()
     this.#interest.detach()
     this.#mutations?.stop()
-    this.#cache.stop()
+    this.cache.stop()
   }
 
   /** Who is signed in, as the bridge was told. */
@@ -290,15 +278,15 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (identity === this.#identity) return
     this.#identity = identity
     this.#isForgetting = true
-    if (this.#isStarted) this.#cache.stop()
+    if (this.#isStarted) this.cache.stop()
     this.#mutations?.clear()
-    this.#cache.forget()
+    this.cache.forget()
     forgetUser(this.queryClient)
     this.#isForgetting = false
     // It dials at the end of this turn at the earliest.
     this.session.switchUser()
     if (!this.#isStarted) return
-    this.#cache.start()
+    this.cache.start()
     this.session.start() // The server may have ended the session of the last user.
   }
 
@@ -379,25 +367,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   }
 
   /**
-   * Wraps a `queryFn`, so that the bridge knows where in the stream a response stands: what it has in it already is
-   * not applied again, what it misses is, and one that is older than what is on screen is not shown. Pass the response,
-   * or its positions, through `received`.
-   *
-   * @example
-   * queryFn: bridge.queryFn(async ({ signal, received }) => received(await fetch('/api/tasks', { signal })).json())
-   */
-  queryFn<TData, TQueryKey extends QueryKey = QueryKey, TPageParam = never>(
-    fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
-  ): QueryFunction<TData, TQueryKey, TPageParam> {
-    return positionedFetch(fn, this.#cache.fetchOptions)
-  }
-
-  /**
    * Changes cached data as if the server had confirmed it: under what mutations show, and not taken back when one of
    * them is refused. Use it in place of `setQueryData` while mutations may be pending.
    */
   write(effects: Effect | readonly Effect[]): void {
-    this.#cache.write([effects].flat())
+    this.cache.write([effects].flat())
   }
 
   /**
@@ -425,7 +399,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** What is known of a query's data, for devtools and tests. `undefined`: there is no such query. */
   inspect(queryKey: QueryKey): QueryInspection | undefined {
-    return this.#cache.inspect(queryKey)
+    return this.cache.inspect(queryKey)
   }
 
   /**
@@ -433,7 +407,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * @internal
    */
   positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
-    return this.#cache.positionsOf(query)
+    return this.cache.positionsOf(query)
   }
 
   /**
@@ -441,7 +415,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * @internal
    */
   baseOf(query: Query): unknown {
-    return this.#cache.baseOf(query)
+    return this.cache.baseOf(query)
   }
 
   /**
@@ -465,7 +439,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
       else this.#report(resolved.error)
     }
-    if (routed.length) this.#cache.push(routed)
+    if (routed.length) this.cache.push(routed)
   }
 
   /** Runs code of the app: what one throws is reported, and the others still run. */

@@ -2,11 +2,16 @@
  * What a bridge can do beside keeping queries live. Functions and not methods, so that an app ships those that it calls:
  * each makes its part of the bridge on first use, and finds it again from then on.
  */
+import type { QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
+import type { Tracked } from './core/cache/cache-sync.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
+import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
+import { QueryPositions } from './core/cache/query-positions.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import type { RealtimeEvent } from './core/event.ts'
+import { Overlay } from './core/overlay/overlay.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
 import { Outbox } from './core/session/outbox.ts'
@@ -39,6 +44,22 @@ export function outboxOf(bridge: AnyBridge): Pick<Outbox, 'send'> {
   return bridge.session.use(Outbox)
 }
 
+/**
+ * Wraps a `queryFn`, so that the bridge knows where in the stream a response stands: what it has in it already is not
+ * applied again, what it misses is, and one that is older than what is on screen is not shown. Pass the response, or its
+ * positions, through `received`.
+ *
+ * @example
+ * queryFn: positioned(bridge, async ({ signal, received }) => received(await fetch('/api/tasks', { signal })).json())
+ */
+export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPageParam = never>(
+  bridge: AnyBridge,
+  fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
+): QueryFunction<TData, TQueryKey, TPageParam> {
+  tracked(bridge)
+  return positionedFetch(fn, bridge.cache.fetchOptions)
+}
+
 /** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
 export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
   const resolved = bridge.events.resolve(event)
@@ -51,10 +72,17 @@ export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
  * @internal
  */
 export function mutationsOf(bridge: AnyBridge): PendingMutations {
-  return bridge.withMutations(({ cache, ...parts }) => {
+  return bridge.withMutations((parts) => {
     const { queryClient } = bridge
     const ids = new TemporaryIds()
-    const optimistic = cache.withMutations((host) => new Optimistic({ ...host, ids }))
+    const { overlay } = tracked(bridge)
+    const optimistic = bridge.cache.withMutations((host) => new Optimistic({ ...host, overlay, ids }))
     return new PendingMutations({ ...parts, queryClient, optimistic, ids, owner: bridge })
   })
 }
+
+const tracked = ({ cache }: AnyBridge): Tracked =>
+  cache.track((options) => {
+    const overlay = new Overlay(options)
+    return { overlay, positions: new QueryPositions(overlay) }
+  })

@@ -71,7 +71,7 @@ export interface RealtimeMutationOptions<
   settle?: 'echo' | 'refetch' | undefined
   /**
    * Whether showing it over data that has it already changes nothing. Say false for counters and appends: a response
-   * that may have it is then held until its fate is known (needs `bridge.queryFn`).
+   * that may have it is then held until its fate is known (needs `positioned`).
    * @default true, but false when it creates a row under its mutationId
    */
   idempotent?: boolean | undefined

@@ -55,7 +55,7 @@ export function dehydrateBase(
  * TanStack's `dehydrate`, with the base of each query and where that stands in the event stream. The positions travel in
  * the queries' `meta`, through `hydrate`, `HydrationBoundary` or a persister. A bridge over the QueryClient that gets
  * them asks for what has happened since, and fetches nothing that it can tell to be current. Positions are known of
- * what `bridge.queryFn` has fetched, also by a bridge that is not started, on a server.
+ * what `positioned` has fetched, also by a bridge that is not started, on a server.
  *
  * @param options - TanStack's, and the QueryClient, if it is not the bridge's.
  * @example
@@ -74,7 +74,7 @@ export function dehydrateWithPositions(
     const { dataUpdatedAt } = dehydrated.state
     const query = cache.get(queryHash)
     const positions = query && bridge.positionsOf(query)
-    return positions ? { ...dehydrated, meta: withPositions(meta, { positions, dataUpdatedAt }) } : dehydrated
+    return { ...dehydrated, ...withPositions(meta, positions && { positions, dataUpdatedAt }) }
   })
   return { ...state, queries }
 }

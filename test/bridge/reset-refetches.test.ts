@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { invalidate } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { positioned } from '../../src/features.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 
 const TOPIC = 'board:1'
@@ -213,7 +214,7 @@ describe('a reset', () => {
     const observer = new QueryObserver(queryClient, {
       queryKey: ['placed'],
       meta,
-      queryFn: bridge.queryFn(async ({ received }) => {
+      queryFn: positioned(bridge, async ({ received }) => {
         const now = position
         reads.push(`${now.epoch}${now.offset}`)
         await new Promise((resolve) => setTimeout(resolve, 100))

@@ -13,6 +13,7 @@ import type { Position } from '../../src/core/event.ts'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import { invalidate, remove, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { positioned } from '../../src/features.ts'
 import { realtimeMutationOptions, type RealtimeMutationOptions } from '../../src/mutation-options.ts'
 import { createPushSource } from '../support/push-source.ts'
 
@@ -103,7 +104,7 @@ export function createApp({
       const name = nameOf(queryKey)
       const observer = new QueryObserver(queryClient, {
         queryKey,
-        queryFn: bridge.queryFn(async ({ received }) => {
+        queryFn: positioned(bridge, async ({ received }) => {
           fetches.push(name)
           const { data, position, gate } = state.get(name) ?? { data: undefined }
           await gate

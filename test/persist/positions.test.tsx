@@ -7,6 +7,7 @@ import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import type { ClientMessage } from '../../src/core/protocol/messages.ts'
 import { invalidate, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { positioned } from '../../src/features.ts'
 import { dehydrateWithPositions } from '../../src/persist/index.ts'
 import { RealtimeQueryProvider } from '../../src/react/index.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
@@ -38,7 +39,7 @@ async function rendered(
     await queryClient.prefetchQuery({
       queryKey: [key],
       meta,
-      queryFn: bridge.queryFn(({ received }) => {
+      queryFn: positioned(bridge, ({ received }) => {
         if (offset !== undefined) received({ [TOPIC]: at(offset) })
         return data
       }),
@@ -69,10 +70,10 @@ describe('data that comes with its positions', () => {
         app.transport.connection.deliver({ t: 'welcome', connectionId: 'c' })
       },
       observe(key: string) {
-        const queryFn = () => {
+        const queryFn = positioned(app.bridge, () => {
           fetches.push(key)
           return 'fetched'
-        }
+        })
         const observer = new QueryObserver(app.queryClient, { queryKey: [key], queryFn, meta })
         unmounts.push(observer.subscribe(() => undefined))
       },
@@ -163,26 +164,42 @@ describe('data that comes with its positions', () => {
     app.end()
   })
 
-  it('is caught up with what the page has heard already', async () => {
+  it.each([
+    { when: 'before', fetches: [], rows: [{ id: 1 }, { id: 6 }] },
+    { when: 'after', fetches: ['rows'], rows: 'fetched' },
+  ])(
+    'is caught up with what the page has heard already, $when its first query',
+    async ({ when, ...then }) => {
+      const app = open()
+      if (when === 'before') positioned(app.bridge, () => 0)
+      await app.connect()
+      app.queryClient.setQueryData(['other'], 0)
+      const release = app.bridge.holdTopic(TOPIC)
+      await vi.advanceTimersByTimeAsync(0)
+      app.transport.connection.deliver({ t: 'subscribed', topic: TOPIC, outcome: 'fresh', position: at(5) })
+      app.transport.connection.deliver({ t: 'events', topic: TOPIC, epoch: 'e', events: [saved(6, 6)] })
+      await vi.advanceTimersByTimeAsync(50)
+      hydrate(app.queryClient, await rendered({ rows: { data: [{ id: 1 }], offset: 5 } }))
+      app.observe('rows')
+      await vi.advanceTimersByTimeAsync(1_000)
+      // What was heard while nothing asked for positions is not kept: such data is fetched.
+      expect({ rows: app.data('rows'), fetches: app.fetches }).toEqual(then)
+      release()
+      app.end()
+    },
+  )
+
+  it('has none any more when a page dehydrates it that has not kept them up to date', async () => {
     const app = open()
+    hydrate(app.queryClient, await rendered({ rows: { data: [], offset: 5 } }))
     await app.connect()
-    app.queryClient.setQueryData(['other'], 0)
-    const release = app.bridge.holdTopic(TOPIC)
-    await vi.advanceTimersByTimeAsync(0)
-    app.transport.connection.deliver({ t: 'subscribed', topic: TOPIC, outcome: 'fresh', position: at(5) })
-    app.transport.connection.deliver({ t: 'events', topic: TOPIC, epoch: 'e', events: [saved(6, 6)] })
-    await vi.advanceTimersByTimeAsync(50)
-    hydrate(app.queryClient, await rendered({ rows: { data: [{ id: 1 }], offset: 5 } }))
-    app.observe('rows')
-    await vi.advanceTimersByTimeAsync(1_000)
-    expect(app.data('rows')).toEqual([{ id: 1 }, { id: 6 }])
-    expect(app.fetches).toEqual([])
-    release()
+    expect(dehydrateWithPositions(app.bridge).queries[0]?.meta).toEqual(meta)
     app.end()
   })
 
   it('says where it stands when a live page dehydrates it', async () => {
     const app = open()
+    positioned(app.bridge, () => 0)
     hydrate(app.queryClient, await rendered({ rows: { data: [], offset: 5 } }))
     await app.connect()
     const [query] = dehydrateWithPositions(app.bridge).queries
@@ -206,7 +223,7 @@ describe('on a server', () => {
     const options = {
       queryKey: ROWS,
       meta,
-      queryFn: bridge.queryFn(({ received }) => {
+      queryFn: positioned(bridge, ({ received }) => {
         received({ [TOPIC]: at(5) })
         return [{ id: 1 }]
       }),

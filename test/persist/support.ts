@@ -13,6 +13,7 @@ import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import { patch, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { positioned } from '../../src/features.ts'
 import { realtimeMutationOptions } from '../../src/mutation-options.ts'
 import {
   persistMutations,
@@ -243,7 +244,7 @@ export function createBrowser(
           [ROWS, () => [...server.rows]],
           [COUNT, () => server.count],
         ] as const) {
-          const queryFn = bridge.queryFn(() => (isDead ? never : (read() as unknown)))
+          const queryFn = positioned(bridge, () => (isDead ? never : (read() as unknown)))
           unmounts.push(new QueryObserver(queryClient, { queryKey, queryFn }).subscribe(() => undefined))
         }
       },

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import type { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { patch, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { positioned } from '../../src/features.ts'
 import { realtimeMutationOptions, useRealtimeMutation, useSyncState } from '../../src/react/index.ts'
 
 interface Task {
@@ -76,11 +77,11 @@ describe('events.predict', () => {
   })
 })
 
-describe('bridge.queryFn', () => {
+describe('positioned', () => {
   it('gives a queryFn with the data of the inner one', () => {
     const { data } = useQuery({
       queryKey: ['tasks'],
-      queryFn: bridge.queryFn(async ({ signal, received }) => {
+      queryFn: positioned(bridge, async ({ signal, received }) => {
         const response = received(await fetch('/tasks', { signal }))
         expectTypeOf(response).toEqualTypeOf<Response>()
         return (await response.json()) as Task[]

@@ -1,5 +1,6 @@
 /** Every query of the app: its key, where its data comes from, and the topics whose events concern it. */
 import { infiniteQueryOptions, keepPreviousData, queryOptions, type QueryKey } from '@tanstack/react-query'
+import { positioned } from 'realtime-query-bridge'
 import type { ActivityPage, Task, TaskFilters } from '../shared/model.ts'
 import { api } from './api.ts'
 import { keys } from './query-keys.ts'
@@ -15,14 +16,14 @@ export const usersQuery = () =>
 export const boardsQuery = () =>
   queryOptions({
     queryKey: keys.boards,
-    queryFn: bridge.queryFn((read) => api.boards(read)),
+    queryFn: positioned(bridge, (read) => api.boards(read)),
     meta: { topics: ['boards'] },
   })
 
 export const taskListQuery = (boardId: string, filters: TaskFilters) =>
   queryOptions({
     queryKey: keys.taskList(boardId, filters),
-    queryFn: bridge.queryFn<Task[]>((read) => api.tasks(boardId, filters, read)),
+    queryFn: positioned<Task[]>(bridge, (read) => api.tasks(boardId, filters, read)),
     // While the next filter is loading, the rows of the last one stay; those of another board do not.
     placeholderData: (rows, query) => (query?.queryKey[1] === boardId ? keepPreviousData(rows) : undefined),
     meta: { topics: [`board:${boardId}`] },
@@ -31,7 +32,7 @@ export const taskListQuery = (boardId: string, filters: TaskFilters) =>
 export const taskQuery = (boardId: string, taskId: string) =>
   queryOptions({
     queryKey: keys.task(boardId, taskId),
-    queryFn: bridge.queryFn((read) => api.task(taskId, read)),
+    queryFn: positioned(bridge, (read) => api.task(taskId, read)),
     meta: { topics: [`board:${boardId}`] },
   })
 
@@ -39,7 +40,7 @@ export const taskQuery = (boardId: string, taskId: string) =>
 export const activityQuery = (boardId: string, of: { taskId?: string } = {}) =>
   infiniteQueryOptions({
     queryKey: keys.feed(boardId, of),
-    queryFn: bridge.queryFn<ActivityPage, QueryKey, number | null>((read) =>
+    queryFn: positioned<ActivityPage, QueryKey, number | null>(bridge, (read) =>
       api.activity({ boardId, ...of }, read.pageParam, read),
     ),
     initialPageParam: null as number | null,

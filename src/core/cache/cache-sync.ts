@@ -17,7 +17,9 @@
  */
 import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
-import { Overlay } from '../overlay/overlay.ts'
+import { BareOverlay, type QueryOverlay } from '../overlay/bare-overlay.ts'
+import type { Fact } from '../overlay/fact.ts'
+import type { Overlay, OverlayOptions } from '../overlay/overlay.ts'
 import type { Effect } from '../routing/effect.ts'
 import { Batcher } from './batcher.ts'
 import { changeOf, type CacheChange } from './cache-change.ts'
@@ -33,10 +35,16 @@ import type { PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
 import { PlanWriter } from './plan-writer.ts'
-import { QueryPositions } from './query-positions.ts'
+import type { QueryPositions } from './query-positions.ts'
 import { QueryResync } from './query-resync.ts'
 import { Refetches } from './refetches.ts'
 import { View } from './view.ts'
+
+/** The confirmed data of queries, and where it stands. */
+export interface Tracked {
+  readonly overlay: Overlay<Query>
+  readonly positions: QueryPositions
+}
 
 export class CacheSync {
   readonly #options: CacheSyncOptions
@@ -48,11 +56,11 @@ export class CacheSync {
   readonly #planWriter: PlanWriter
   readonly #fetches: FetchOutcomes
   readonly #resync: QueryResync
-  readonly #positions: QueryPositions
   readonly #batcher: Batcher<RoutedEvent>
   readonly #view: View
-  /** The confirmed data under what is shown, where the two may differ. */
-  readonly overlay: Overlay<Query>
+  readonly #bare = new BareOverlay<Query>()
+  /** The confirmed data under what is shown, and where it stands, once the two may differ or responses say it. */
+  #tracked: Tracked | undefined
   /** The mutations that are shown before they are confirmed, once the app has any. */
   #optimistic: Optimistic | undefined
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
@@ -68,8 +76,13 @@ export class CacheSync {
     this.#options = options
     this.#writer = new CacheWriter(queryClient)
     this.#journal = new FetchJournal(limits.maxJournalEffects)
-    this.overlay = new Overlay({ touches, maxFacts: limits.maxJournalEffects })
-    this.#positions = new QueryPositions(this.overlay)
+    const overlayNow = () => this.overlay
+    this.#view = new View({
+      overlay: overlayNow,
+      writer: this.#writer,
+      journal: this.#journal,
+      isAttached: () => this.#detach !== undefined,
+    })
     this.#refetches = new Refetches({
       clock,
       random: () => options.random(),
@@ -81,12 +94,6 @@ export class CacheSync {
         this.#batcher.flush()
       },
     })
-    this.#view = new View({
-      overlay: this.overlay,
-      writer: this.#writer,
-      journal: this.#journal,
-      isAttached: () => this.#detach !== undefined,
-    })
     this.#foreignWrites = new ForeignWrites({
       mutationCache: queryClient.getMutationCache(),
       clock,
@@ -96,21 +103,25 @@ export class CacheSync {
     })
     const tools = {
       clock,
-      overlay: this.overlay,
+      random: () => options.random(),
+      streamLagMs: limits.streamLagMs,
+      spreadMs: limits.resetSpreadMs,
+      /** Not copied, because it is another one later. */
+      get overlay() {
+        return overlayNow()
+      },
       writer: this.#writer,
       journal: this.#journal,
       refetches: this.#refetches,
       foreignWrites: this.#foreignWrites,
       view: this.#view,
+      ordered: (query: Query, fact: Fact) => this.#optimistic?.ordered(query, fact) ?? fact,
+      onEnd: () => this.#optimistic?.fetched(),
       onError: options.onError,
     }
-    this.#planWriter = new PlanWriter({ ...tools, streamLagMs: limits.streamLagMs })
-    this.#fetches = new FetchOutcomes({ ...tools, onEnd: () => this.#optimistic?.fetched() })
-    this.#resync = new QueryResync({
-      ...tools,
-      random: () => options.random(),
-      spreadMs: limits.resetSpreadMs,
-    })
+    this.#planWriter = new PlanWriter(tools)
+    this.#fetches = new FetchOutcomes(tools)
+    this.#resync = new QueryResync(tools)
     this.#batcher = new Batcher({
       requestFrame,
       maxQueued: limits.maxQueuedEvents,
@@ -170,11 +181,27 @@ export class CacheSync {
     this.overlay.clear()
   }
 
+  get overlay(): QueryOverlay<Query> {
+    return this.#tracked?.overlay ?? this.#bare
+  }
+
+  /**
+   * From now on the confirmed data of queries is kept apart from what is shown, with its place in the stream: for
+   * responses that state it, and for mutations.
+   */
+  track(make: (options: OverlayOptions<Query>) => Tracked): Tracked {
+    if (this.#tracked === undefined) {
+      this.#tracked = make({ touches, maxFacts: this.#options.limits.maxJournalEffects, before: this.#bare })
+      // What has come with its positions before anybody asked for them.
+      for (const query of this.#index.match({})) this.#place(query)
+    }
+    return this.#tracked
+  }
+
   /** Mutations come over the cache: `make` gives what shows them. Before it, and without it, there is none. */
-  withMutations(make: (host: OptimisticHost) => Optimistic): Optimistic {
+  withMutations(make: (host: Omit<OptimisticHost, 'overlay'>) => Optimistic): Optimistic {
     const { clock, limits, onError } = this.#options
     return (this.#optimistic = make({
-      overlay: this.overlay,
       clock,
       echoTimeoutMs: limits.echoTimeoutMs,
       barrierTimeoutMs: limits.barrierTimeoutMs,
@@ -214,7 +241,7 @@ export class CacheSync {
     return found.find(({ state }) => state.fetchStatus === 'fetching') ?? found[0]
   }
 
-  /** What `bridge.queryFn` works with. */
+  /** What `positioned` works with. */
   get fetchOptions(): PositionedFetchOptions {
     return {
       overlay: this.overlay,
@@ -223,19 +250,19 @@ export class CacheSync {
       pass: (query, reading) => this.#optimistic?.pass(query, reading) ?? true,
       unwatched: ({ client, queryKey }, positions) => {
         const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
-        if (query) this.#positions.stated(query, positions)
+        if (query) this.#tracked?.positions.stated(query, positions)
       },
     }
   }
 
   /** Where the confirmed data of a query stands, as far as it is known. */
   positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
-    return this.#positions.of(query)
+    return this.#tracked?.positions.of(query)
   }
 
   /** From where the events of a topic are needed: see `QueryPositions`. */
   startOf(topic: string, isConcerned: (query: Query) => boolean): Position | undefined {
-    return this.#positions.startOf(topic, () => this.#index.match({}).filter(isConcerned))
+    return this.#tracked?.positions.startOf(topic, () => this.#index.match({}).filter(isConcerned))
   }
 
   inspect(queryKey: QueryKey): QueryInspection | undefined {
@@ -282,8 +309,7 @@ export class CacheSync {
   #apply(batch: readonly RoutedEvent[]): void {
     this.#view.together(() => {
       const tick = this.overlay.nextTick()
-      for (const { event } of batch)
-        if (event?.mutationId !== undefined) this.overlay.unechoed.echoed(event.mutationId)
+      this.#optimistic?.receiving(batch)
       const plans = planBatch(batch, {
         match: (filters) => this.#index.match(filters),
         tick,
@@ -365,7 +391,7 @@ export class CacheSync {
 
   /** Data that has come with its positions is as good as a response that was read there. */
   #place(query: Query): void {
-    const came = this.#positions.take(query)
+    const came = this.#tracked?.positions.take(query)
     if (came === undefined) return
     const response = { data: query.state.data, positions: came, startedAt: 0, page: undefined, arrived: [] }
     const outcome = this.overlay.respond(query, response)

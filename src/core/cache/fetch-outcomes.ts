@@ -1,8 +1,8 @@
 /** What the beginning and the end of a fetch, whoever began it, do to the overlay, the journal and what is planned. */
 import type { Query } from '@tanstack/query-core'
 import type { RealtimeError } from '../errors.ts'
+import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { widest } from '../overlay/fact.ts'
-import type { Overlay } from '../overlay/overlay.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import { problemsOf } from './effect-failed.ts'
 import type { FetchJournal, FetchRecord } from './fetch-journal.ts'
@@ -11,7 +11,7 @@ import type { Refetches } from './refetches.ts'
 import type { View } from './view.ts'
 
 export interface FetchOutcomesOptions {
-  readonly overlay: Overlay<Query>
+  readonly overlay: QueryOverlay<Query>
   readonly writer: CacheWriter
   readonly journal: FetchJournal
   readonly refetches: Refetches

@@ -6,13 +6,15 @@
 import type { Query, QueryKey } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import { RealtimeError } from '../errors.ts'
-import type { Positions } from '../overlay/fact.ts'
+import { widest, type Fact, type Positions } from '../overlay/fact.ts'
 import { includes } from '../overlay/entry.ts'
 import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
+import { UnechoedWrites } from '../overlay/unechoed-writes.ts'
 import type { Effect } from '../routing/effect.ts'
 import { passBarrier } from './barrier.ts'
+import { touches } from './match-safely.ts'
 import type { Plan, RoutedEvent } from './plan-batch.ts'
 import type { Reading } from './positioned-fetch.ts'
 
@@ -79,6 +81,7 @@ interface Running {
 export class Optimistic {
   readonly #options: OptimisticOptions
   readonly #running = new Map<string, Running>()
+  readonly #unechoed = new UnechoedWrites(touches)
   readonly #listeners = new Set<(mutationId: string) => void>()
   /** Wait for the next change of a fate, or of a stream's place. */
   readonly #waiters = new Set<() => void>()
@@ -190,6 +193,25 @@ export class Optimistic {
     operation.fate = 'pending'
     operation.settledAt = Infinity
     this.#show(this.#queriesOf(operation))
+  }
+
+  /** A batch is about to be applied. */
+  receiving(batch: readonly RoutedEvent[]): void {
+    for (const { event } of batch)
+      if (event?.mutationId !== undefined) this.#unechoed.echoed(event.mutationId)
+  }
+
+  /** What may be older than an own change that no echo tells of only says that the query is out of date. */
+  ordered(query: Query, fact: Fact): Fact {
+    const { overlay } = this.#options
+    const { mutationId } = fact.event ?? {}
+    const isOwn = mutationId !== undefined && overlay.operations.has(mutationId)
+    const isDoubtful =
+      fact.event !== undefined &&
+      !isOwn &&
+      this.#unechoed.mayPrecede(query, fact.effects) &&
+      overlay.log.contains(overlay.entries.get(query)?.positions, fact) === undefined
+    return isDoubtful ? { ...fact, effects: [], refetchType: widest(fact.refetchType, 'active') } : fact
   }
 
   /** Looks for echoes in a batch that is in the cache, and shows what it changes of the queries under mutations. */
@@ -304,6 +326,7 @@ export class Optimistic {
   clear(): void {
     this.stop()
     this.#running.clear()
+    this.#unechoed.clear()
   }
 
   #guess(operation: Operation): void {
@@ -383,7 +406,7 @@ export class Optimistic {
   #settleByFetch(operation: Operation, queries: Iterable<Query>): void {
     const { overlay, invalidate } = this.#options
     const { mutationId, fate, hasEchoed, effects, confirmed = [] } = operation
-    if (fate === 'acked' && !hasEchoed) overlay.unechoed.note(mutationId, [...effects, ...confirmed])
+    if (fate === 'acked' && !hasEchoed) this.#unechoed.note(mutationId, [...effects, ...confirmed])
     for (const query of queries) {
       overlay.keepUntilFetched(query, operation)
       invalidate(query)

@@ -2,9 +2,9 @@
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
+import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
-import type { Overlay } from '../overlay/overlay.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import { problemsOf } from './effect-failed.ts'
 import type { FetchJournal } from './fetch-journal.ts'
@@ -15,7 +15,7 @@ import type { View } from './view.ts'
 
 export interface PlanWriterOptions {
   readonly clock: Clock
-  readonly overlay: Overlay<Query>
+  readonly overlay: QueryOverlay<Query>
   readonly writer: CacheWriter
   readonly journal: FetchJournal
   readonly refetches: Refetches
@@ -23,6 +23,8 @@ export interface PlanWriterOptions {
   readonly view: View
   /** How far behind a response the event stream may be, in ms. */
   readonly streamLagMs: number
+  /** What an event does to a query, as far as own mutations leave it standing. */
+  readonly ordered: (query: Query, fact: Fact) => Fact
   readonly onError: (error: RealtimeError) => void
 }
 
@@ -40,7 +42,7 @@ export class PlanWriter {
       return
     }
     const entry = overlay.entries.get(query)
-    const facts = planned.map((fact) => this.#ordered(query, fact))
+    const facts = planned.map((fact) => this.#options.ordered(query, fact))
     const isProven = (fact: Fact) => overlay.log.contains(entry?.positions, fact) === true
     const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
     journal.note(query, facts)
@@ -77,19 +79,6 @@ export class PlanWriter {
       writer.invalidate(query)
       refetches.scheduler.request(query, 'active', streamLagMs)
     }
-  }
-
-  /** What may be older than an own change that no echo tells of only says that the query is out of date. */
-  #ordered(query: Query, fact: Fact): Fact {
-    const { overlay } = this.#options
-    const { mutationId } = fact.event ?? {}
-    const isOwn = mutationId !== undefined && overlay.operations.has(mutationId)
-    const isDoubtful =
-      fact.event !== undefined &&
-      !isOwn &&
-      overlay.unechoed.mayPrecede(query, fact.effects) &&
-      overlay.log.contains(overlay.entries.get(query)?.positions, fact) === undefined
-    return isDoubtful ? { ...fact, effects: [], refetchType: widest(fact.refetchType, 'active') } : fact
   }
 
   /** Whether the data may hold an effect already that must not be applied twice. */

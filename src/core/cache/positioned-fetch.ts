@@ -1,4 +1,4 @@
-/** What a response says of itself: `bridge.queryFn`. */
+/** What a response says of itself: `positioned`. */
 import type { Query, QueryFunction, QueryFunctionContext, QueryKey } from '@tanstack/query-core'
 import { hasReached, type Positions } from '../overlay/fact.ts'
 import type { Overlay } from '../overlay/overlay.ts'
@@ -15,7 +15,7 @@ export type PositionedContext<
 }
 
 export interface PositionedFetchOptions {
-  overlay: Overlay<Query>
+  overlay: Pick<Overlay<Query>, 'nextTick'>
   readonly find: (queryKey: QueryKey) => Query | undefined
   readonly recordOf: (query: Query) => FetchRecord | undefined
   /** A response of a query that is not watched: the bridge is not started, as on a server that renders. */

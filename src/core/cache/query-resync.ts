@@ -6,8 +6,8 @@
  */
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
+import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { isInfinite } from '../overlay/list-draft.ts'
-import type { Overlay } from '../overlay/overlay.ts'
 import type { Resync } from './cache-options.ts'
 import type { FetchJournal } from './fetch-journal.ts'
 import type { Refetches } from './refetches.ts'
@@ -15,7 +15,7 @@ import { planResync } from './resync-plan.ts'
 
 export interface QueryResyncOptions {
   readonly clock: Clock
-  readonly overlay: Overlay<Query>
+  readonly overlay: QueryOverlay<Query>
   readonly journal: FetchJournal
   readonly refetches: Refetches
   readonly random: () => number

@@ -15,9 +15,14 @@ interface Travelling {
   readonly dataUpdatedAt: number
 }
 
-/** The meta of a query with the positions of its data added. */
-export function withPositions(meta: QueryMeta | undefined, travelling: Travelling): QueryMeta {
-  return { ...meta, [META]: travelling }
+/** The meta of a query, with the positions of its data; without those that came once, when none are known now. */
+export function withPositions(
+  meta: QueryMeta | undefined,
+  travelling: Travelling | undefined,
+): { meta?: QueryMeta } {
+  if (travelling === undefined && meta?.[META] === undefined) return meta ? { meta } : {}
+  const { [META]: _, ...rest } = meta ?? {}
+  return { meta: travelling ? { ...rest, [META]: travelling } : rest }
 }
 
 /** The positions that have come with the data of a query; `undefined`: none, or it has other data by now. */

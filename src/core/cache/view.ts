@@ -1,10 +1,10 @@
 import { notifyManager, replaceEqualDeep, type Query } from '@tanstack/query-core'
-import type { Overlay } from '../overlay/overlay.ts'
+import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import type { FetchJournal } from './fetch-journal.ts'
 
 export interface ViewOptions {
-  readonly overlay: Overlay<Query>
+  readonly overlay: () => QueryOverlay<Query>
   readonly writer: CacheWriter
   readonly journal: FetchJournal
   /** False: the cache is not ours to write. */
@@ -44,8 +44,9 @@ export class View {
       this.#toShow.add(query)
       return
     }
-    const { overlay, writer, journal, isAttached } = this.#options
+    const { writer, journal, isAttached } = this.#options
     if (!isAttached()) return
+    const overlay = this.#options.overlay()
     const view = overlay.view(query)
     const { data } = query.state
     if (view !== undefined && view !== data) {

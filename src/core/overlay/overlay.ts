@@ -11,6 +11,7 @@
  */
 import type { Position, RealtimeEvent } from '../event.ts'
 import type { Effect, PatchingEffect } from '../routing/effect.ts'
+import type { BareOverlay } from './bare-overlay.ts'
 import {
   answers,
   demand,
@@ -29,13 +30,14 @@ import type { EffectContext } from './list-upsert.ts'
 import type { Operation } from './operation.ts'
 import { appendPage } from './pages.ts'
 import { StreamLog } from './stream-log.ts'
-import { UnechoedWrites } from './unechoed-writes.ts'
 
-export interface OverlayOptions<TQuery> {
+export interface OverlayOptions<TQuery extends EffectContext> {
   /** Whether an effect concerns a query. */
   touches(effect: Effect, query: TQuery): boolean
   /** Facts kept per frozen query, and events per topic. */
   readonly maxFacts: number
+  /** What has stood in for it until now. @default nothing has happened yet */
+  readonly before?: BareOverlay<TQuery> | undefined
 }
 
 /** What came back from the server for a query. */
@@ -68,7 +70,6 @@ export class Overlay<TQuery extends EffectContext> {
   readonly entries = new Map<TQuery, Entry>()
   /** In the order in which they began. */
   readonly operations = new Map<string, Operation>()
-  readonly unechoed: UnechoedWrites<TQuery>
   readonly #options: OverlayOptions<TQuery>
   /** What a list of effects does to a query. */
   readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
@@ -79,7 +80,12 @@ export class Overlay<TQuery extends EffectContext> {
   constructor(options: OverlayOptions<TQuery>) {
     this.#options = options
     this.log = new StreamLog(options.maxFacts)
-    this.unechoed = new UnechoedWrites((effect, query) => options.touches(effect, query))
+    const { before } = options
+    if (before === undefined) return
+    this.#tick = before.tick
+    for (const [query, entry] of before.entries) this.entries.set(query, entry)
+    // What came before is not known: responses from before it are fetched again, unless nothing says when they were read.
+    for (const [topic, position] of before.log.heads) this.log.reset(topic, position, before.tick)
   }
 
   /** Counts what happens: of two moments the later has the higher tick. */
@@ -321,7 +327,6 @@ export class Overlay<TQuery extends EffectContext> {
   clear(): void {
     this.entries.clear()
     this.operations.clear()
-    this.unechoed.clear()
     this.log.clear()
   }
 

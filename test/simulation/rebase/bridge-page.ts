@@ -3,6 +3,7 @@ import { dehydrate, hydrate, MutationObserver, type MutationOptions } from '@tan
 import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import type { RealtimeError } from '../../../src/core/errors.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
+import { positioned } from '../../../src/features.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, changedBeside, guessed, saved } from './app-events.ts'
 import { ModelServer, type Write } from './facts.ts'
@@ -47,7 +48,7 @@ export class BridgePage extends Page {
 
   protected queryFn(query: RowQuery) {
     const { network, index, usesSignal } = this.options
-    return this.bridge.queryFn(async (context) => {
+    return positioned(this.bridge, async (context) => {
       if (usesSignal) void context.signal
       const after = (context.pageParam as number | null | undefined) ?? null
       const { data, positions } = await network.read(index, query, after)
