@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts'
 import type { Position } from '../event.ts'
 import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
-import type { Reading } from './positioned-fetch.ts'
+import type { Passage, Reading } from './positioned-fetch.ts'
 
 export interface BarrierOptions {
   readonly overlay: Overlay<Query>
@@ -20,29 +20,28 @@ export interface BarrierOptions {
   readonly whenChanged: () => { promise: Promise<void>; cancel(): void }
 }
 
-/** True: the response can be shown. Again: it has to be read again. False: it was held for too long. */
 export async function passBarrier(
   query: Query,
   { positions, startedAt }: Reading,
   { overlay, clock, barrierTimeoutMs, whenChanged }: BarrierOptions,
-): Promise<boolean | 'again'> {
+): Promise<Passage> {
   const overlapping = new Set<Operation>()
-  const isHeld = () => {
-    let isAnyHeld = false
+  const held = () => {
+    const held: string[] = []
     for (const operation of overlay.operations.values()) {
       const { isIdempotent, isSent, fate } = operation
       if (isIdempotent || !isSent || overlay.effectsOn(operation, query).length === 0) continue
       if (fate !== 'pending') continue
       if (positions.size > 0 && overlay.hasNoEcho(operation, positions)) continue
-      isAnyHeld = true
+      held.push(operation.mutationId)
       overlapping.add(operation)
     }
-    return isAnyHeld
+    return held
   }
   const deadline = clock.now() + barrierTimeoutMs
-  while (isHeld()) {
+  for (let undecided = held(); undecided.length > 0; undecided = held()) {
     const left = deadline - clock.now()
-    if (left <= 0) return false
+    if (left <= 0) return { undecided, isLate: true }
     const change = whenChanged()
     let stop: (() => void) | undefined
     const timeout = new Promise<void>((resolve) => {
@@ -63,5 +62,6 @@ export async function passBarrier(
     if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
     if (operation.settledAt >= startedAt) overlapping.add(operation)
   }
-  return [...overlapping].some(isOpen) ? 'again' : true
+  const undecided = [...overlapping].filter(isOpen).map(({ mutationId }) => mutationId)
+  return { undecided, isLate: false }
 }

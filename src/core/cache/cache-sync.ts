@@ -31,7 +31,7 @@ import { FetchOutcomes } from './fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Optimistic, OptimisticHost } from './optimistic.ts'
-import type { PositionedFetchOptions } from './positioned-fetch.ts'
+import { CLEAR, type PositionedFetchOptions } from './positioned-fetch.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
 import { matchSafely, touches } from './match-safely.ts'
 import { PlanWriter } from './plan-writer.ts'
@@ -247,7 +247,7 @@ export class CacheSync {
       overlay: this.overlay,
       find: (queryKey) => this.find(queryKey),
       recordOf: (query) => this.#journal.get(query),
-      pass: (query, reading) => this.#optimistic?.pass(query, reading) ?? true,
+      pass: (query, reading) => this.#optimistic?.pass(query, reading) ?? CLEAR,
       unwatched: ({ client, queryKey }, positions) => {
         const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
         if (query) this.#tracked?.positions.stated(query, positions)
@@ -393,8 +393,14 @@ export class CacheSync {
   #place(query: Query): void {
     const came = this.#tracked?.positions.take(query)
     if (came === undefined) return
-    const response = { data: query.state.data, positions: came, startedAt: 0, page: undefined, arrived: [] }
-    const outcome = this.overlay.respond(query, response)
+    const outcome = this.overlay.respond(query, {
+      data: query.state.data,
+      positions: came,
+      startedAt: 0,
+      page: undefined,
+      arrived: [],
+      undecided: new Set(),
+    })
     for (const error of problemsOf(query, outcome, [])) this.#options.onError(error)
     this.#view.show(query)
     if (outcome.refetchType) this.#distrust(query)

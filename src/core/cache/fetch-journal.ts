@@ -26,8 +26,8 @@ export interface FetchRecord {
   readonly page: 'forward' | 'backward' | undefined
   /** Where the response says that it stands; of several pages, the lowest. */
   positions: Positions | undefined
-  /** It may hold what a pending mutation does, and the mutation's fate is not known: it is not to be shown. */
-  isVoid: boolean
+  /** It may hold what these mutations do, or not: it waited for their fate in vain. By mutationId. */
+  readonly undecided: Set<string>
   /** Our last write during this fetch, put back when a cancel reverts the query. */
   written: { readonly data: unknown; readonly freshness: Freshness } | undefined
 }
@@ -56,7 +56,7 @@ export class FetchJournal {
       dirty,
       page,
       positions: undefined,
-      isVoid: false,
+      undecided: new Set(),
       written: undefined,
     })
   }

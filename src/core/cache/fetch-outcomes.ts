@@ -39,15 +39,15 @@ export class FetchOutcomes {
     const { overlay, writer, journal, refetches, foreignWrites, view, onEnd, onError } = this.#options
     const { scheduler } = refetches
     const record = journal.close(query)
-    const { readAt, page, positions, facts: arrived = [], isVoid } = record ?? {}
+    const { readAt, page, positions, facts: arrived = [], undecided = new Set<string>() } = record ?? {}
     // With one more page come the others as they were when the fetch began, whenever it was sent.
     const isOfThen = page !== undefined && overlay.entries.get(query)?.base === undefined
     const startedAt = (isOfThen ? undefined : readAt) ?? record?.startedAt ?? 0
     overlay.nextTick()
     const stated = positions && positions.size > 0 ? positions : undefined
-    const response = { data: query.state.data, positions: stated, startedAt, page, arrived }
-    const outcome = isVoid ? undefined : overlay.respond(query, response)
-    if (outcome === undefined || outcome.isRefused) {
+    const response = { data: query.state.data, positions: stated, startedAt, page, arrived, undecided }
+    const outcome = overlay.respond(query, response)
+    if (outcome.isRefused) {
       view.show(query)
       scheduler.mark(query, 'active')
       writer.invalidate(query)

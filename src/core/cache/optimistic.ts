@@ -16,7 +16,7 @@ import type { Effect } from '../routing/effect.ts'
 import { passBarrier } from './barrier.ts'
 import { touches } from './match-safely.ts'
 import type { Plan, RoutedEvent } from './plan-batch.ts'
-import type { Reading } from './positioned-fetch.ts'
+import type { Passage, Reading } from './positioned-fetch.ts'
 
 /** Gives what the cache shows below a mutation. */
 export type ReadBelow = (queryKey: QueryKey) => unknown
@@ -284,7 +284,7 @@ export class Optimistic {
   }
 
   /** Whether a response may be shown: see `barrier.ts`. */
-  pass(query: Query, reading: Reading): Promise<boolean | 'again'> {
+  pass(query: Query, reading: Reading): Promise<Passage> {
     return passBarrier(query, reading, { ...this.#options, whenChanged: () => this.whenChanged() })
   }
 
@@ -429,10 +429,11 @@ export class Optimistic {
     if (!isAttached()) return
     for (const operation of [...overlay.operations.values()]) {
       if (operation.fate === 'pending') continue
-      const queries = this.#changedBy(operation)
+      const all = this.#changedBy(operation)
+      const queries = all.filter((query) => query.state.data !== undefined || query.isActive())
       // What is on its way to a query that the guess has read may be from before it, and have the guess touch it.
       const reads = this.#running.get(operation.mutationId)?.reads ?? []
-      if (!overlay.isDone(operation, queries, oldestFetch([...queries, ...reads]))) {
+      if (!overlay.isDone(operation, queries, oldestFetch([...all, ...reads]))) {
         this.#fetchLeftOver(operation, queries)
         if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
         continue

@@ -20,8 +20,7 @@ export interface PositionedFetchOptions {
   readonly recordOf: (query: Query) => FetchRecord | undefined
   /** A response of a query that is not watched: the bridge is not started, as on a server that renders. */
   unwatched(context: Pick<QueryFunctionContext, 'client' | 'queryKey'>, positions: Positions): void
-  /** True: the response can be shown. Again: it has to be read again. False: it was held for too long. */
-  pass(query: Query, reading: Reading): boolean | Promise<boolean | 'again'>
+  pass(query: Query, reading: Reading): Passage | Promise<Passage>
 }
 
 /** One reading of a query: what it states, and when it began, in ticks. */
@@ -29,6 +28,16 @@ export interface Reading {
   readonly positions: Positions
   readonly startedAt: number
 }
+
+/** Whether a response may be shown. With any `undecided` it has to be read again, unless it is late. */
+export interface Passage {
+  /** The mutations that it may have in it or not. */
+  readonly undecided: readonly string[]
+  /** It was held for too long, and is to be held no longer. */
+  readonly isLate: boolean
+}
+
+export const CLEAR: Passage = { undecided: [], isLate: false }
 
 /** Reads of one fetch that mutations overlapped. One more would not tell more. */
 const MAX_READS = 5
@@ -58,9 +67,9 @@ export function positionedFetch<TData, TQueryKey extends QueryKey, TPageParam>(
         options.unwatched(context, positions)
         return data
       }
-      const isClear = await options.pass(query, { positions, startedAt })
-      if (isClear === 'again' && reads < MAX_READS) continue
-      if (isClear !== true) record.isVoid = true
+      const { undecided, isLate } = await options.pass(query, { positions, startedAt })
+      if (undecided.length > 0 && !isLate && reads < MAX_READS) continue
+      for (const mutationId of undecided) record.undecided.add(mutationId)
       record.readAt = Math.min(record.readAt ?? Infinity, startedAt)
       record.positions = lowest(record.positions, positions)
       return data

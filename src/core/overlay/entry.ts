@@ -10,7 +10,7 @@
 import type { Position } from '../event.ts'
 import type { PatchingEffect } from '../routing/effect.ts'
 import { hasReached, type Fact, type Positions } from './fact.ts'
-import type { Operation } from './operation.ts'
+import { isUnnamed, type Operation } from './operation.ts'
 import type { StreamLog } from './stream-log.ts'
 
 /** A response must have come this far to be taken. */
@@ -34,6 +34,8 @@ export interface Entry {
   readonly kept: Set<string>
   /** Operations whose echo has changed this base. */
   readonly echoed: Set<string>
+  /** Operations that the base may have in it or not, without positions that tell. */
+  undecided: ReadonlySet<string>
   /** Operations that were pending when the app wrote this query: their guess may be in what it wrote. */
   readonly tainted: Set<string>
 }
@@ -47,6 +49,7 @@ export const newEntry = (base: unknown, readAt = -1): Entry => ({
   readAt,
   kept: new Set(),
   echoed: new Set(),
+  undecided: new Set(),
   tainted: new Set(),
 })
 
@@ -82,7 +85,10 @@ export function demand(entry: Entry, topic: string, need: Need): void {
 /** Whether the base has the operation in it, so that showing it on top would be once too often. */
 export function includes(entry: Entry, operation: Operation, log: StreamLog): boolean {
   const { mutationId, fate, acks, settledAt } = operation
-  if (fate === 'pending' || entry.kept.has(mutationId)) return false
+  // Shown on top it would be there twice, if it is in. A fetch is on its way.
+  const isHeldBack = entry.undecided.has(mutationId)
+  if (fate === 'pending' || (isHeldBack && isUnnamed(operation))) return isHeldBack
+  if (entry.kept.has(mutationId)) return isHeldBack && acks.size === 0
   let isProven = false
   for (const [topic, position] of acks) {
     const at = positionIn(entry, topic, log)
@@ -91,7 +97,7 @@ export function includes(entry: Entry, operation: Operation, log: StreamLog): bo
     if (reached === false) return false
     isProven ||= reached === true
   }
-  if (isProven || entry.echoed.has(mutationId)) return true
+  if (isProven || isHeldBack || entry.echoed.has(mutationId)) return true
   const waitsForEcho = entry.positions.size > 0 && operation.settle === 'echo' && fate === 'acked'
   if (waitsForEcho && acks.size === 0 && !operation.isOverdue) return false
   return entry.readAt > settledAt
@@ -120,7 +126,9 @@ export interface Layer {
 
 /** What has arrived since a guess that must not be applied twice may hold it already: it waits for the fetch. In ticks. */
 export function heldFrom(operations: readonly Layer[]): number {
-  const open = operations.filter(({ operation: { isIdempotent, fate } }) => !isIdempotent && fate !== 'acked')
+  const open = operations.filter(
+    ({ operation }) => !operation.isIdempotent && (operation.fate !== 'acked' || isUnnamed(operation)),
+  )
   return Math.min(...open.map(({ operation }) => operation.beganAt))
 }
 
@@ -129,14 +137,18 @@ export function heldFrom(operations: readonly Layer[]): number {
  * confirmed operations that are not in the base yet, by position; guesses last, save those that their scope puts
  * before a confirmed one. (R3 of the engine's rules.)
  */
-export function layersOver(entry: Entry, operations: readonly Layer[], heldFrom: number): PatchingEffect[] {
+export function layersOver(
+  entry: Entry,
+  operations: readonly Layer[],
+  { log, heldFrom }: { log: StreamLog; heldFrom: number },
+): PatchingEffect[] {
   const placed: { fact?: Fact; layer?: Layer; effects: readonly PatchingEffect[] }[] = []
   for (const fact of entry.facts) if (fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
 
   const isAfter = (item: (typeof placed)[number], acks: ReadonlyMap<string, Position>) => {
     const { topic, position } = item.fact?.event ?? {}
     const own = item.layer?.operation.acks ?? (topic && position ? new Map([[topic, position]]) : new Map())
-    return [...acks].some(([topic, ack]) => hasReached(ack, own.get(topic) ?? ack) === false)
+    return [...acks].some(([topic, ack]) => log.hasReached(topic, ack, own.get(topic) ?? ack) === false)
   }
   // Its echo stands among the facts: that is the operation itself.
   const echoes = new Set(placed.map(({ fact }) => fact?.event?.mutationId))
@@ -147,16 +159,13 @@ export function layersOver(entry: Entry, operations: readonly Layer[], heldFrom:
     const at = placed.findIndex((item) => isAfter(item, acks))
     placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
   }
-  layers.forEach((layer, index) => {
+  layers.forEach((layer) => {
     const { acks } = layer.operation
     if (acks.size > 0) return
-    const later = layers.slice(index + 1).map(({ operation }) => operation)
-    const at = placed.findIndex(
-      (item) =>
-        item.layer !== undefined &&
-        comesAfter(item.layer.operation, layer.operation) &&
-        item.layer.operation.acks.size > 0 &&
-        later.includes(item.layer.operation),
+    const later = operations.slice(operations.indexOf(layer) + 1).map(({ operation }) => operation)
+    const followers = later.filter((other) => other.acks.size > 0 && comesAfter(other, layer.operation))
+    const at = placed.findIndex(({ fact, layer }) =>
+      followers.some((other) => other === layer?.operation || other.mutationId === fact?.event?.mutationId),
     )
     placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
   })

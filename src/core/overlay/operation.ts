@@ -39,3 +39,11 @@ export interface Operation {
   /** Its echo has come. */
   hasEchoed: boolean
 }
+
+/**
+ * Whether it shows a row under its temporary id, and nothing has told the real one yet: what comes from the server may
+ * have the row already.
+ */
+export const isUnnamed = ({ mutationId, effects, confirmed = [] }: Operation): boolean =>
+  !confirmed.some(({ kind }) => kind === 'upsert') &&
+  effects.some((effect) => effect.kind === 'upsert' && effect.itemId === mutationId)

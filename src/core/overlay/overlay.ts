@@ -51,6 +51,8 @@ export interface Response {
   readonly page: 'forward' | 'backward' | undefined
   /** What has arrived since its fetch began. */
   readonly arrived: readonly Fact[]
+  /** Operations that must not be applied twice, and that it may have in it or not. */
+  readonly undecided: ReadonlySet<string>
 }
 
 export interface Outcome {
@@ -64,6 +66,7 @@ export interface Outcome {
 }
 
 const NOTHING: Outcome = { isRefused: false, refetchType: undefined, problems: [], effects: [] }
+const REFUSED: Outcome = { ...NOTHING, isRefused: true, refetchType: 'active' }
 
 export class Overlay<TQuery extends EffectContext> {
   readonly log: StreamLog
@@ -158,7 +161,8 @@ export class Overlay<TQuery extends EffectContext> {
     if (entry === undefined) return undefined
     const layers = this.layers(query)
     const shown = below ? layers.filter(({ operation }) => operation.beganAt < below.beganAt) : layers
-    const effects = entry.base === undefined ? [] : layersOver(entry, shown, heldFrom(layers))
+    const effects =
+      entry.base === undefined ? [] : layersOver(entry, shown, { log: this.log, heldFrom: heldFrom(layers) })
     return effects.length > 0 ? foldEffects(effects, entry.base, query).data : entry.base
   }
 
@@ -206,18 +210,16 @@ export class Overlay<TQuery extends EffectContext> {
 
   /** A response has come: the new base, or nothing. */
   respond(query: TQuery, response: Response): Outcome {
-    const { positions, startedAt, page, arrived } = response
+    const { positions, startedAt, page, arrived, undecided } = response
     const entry = this.entryOf(query, undefined)
-    for (const [topic, position] of positions ?? []) this.log.judge(topic, position, startedAt)
+    // Better what is there than what may have something twice. With nothing there, the guess is what waits.
+    if (entry.base !== undefined && undecided.size > 0) return REFUSED
+    for (const [topic, position] of positions ?? [])
+      this.log.judge(topic, position, { startedAt, tick: this.#tick })
     const { missed, isCovered } = this.#missedBy(query, response)
     const isReplayed = isCovered && !missed.some(({ refetchType }) => refetchType)
-    if (
-      entry.base !== undefined &&
-      positions &&
-      this.#isTooOld(entry, { positions, startedAt }, isReplayed)
-    ) {
-      return { ...NOTHING, isRefused: true, refetchType: 'active' }
-    }
+    if (entry.base !== undefined && positions && this.#isTooOld(entry, { positions, startedAt }, isReplayed))
+      return REFUSED
     const isPage = page !== undefined && entry.base !== undefined
     const known = isPage ? this.#lowest(entry, positions) : new Map(positions)
     const wasFrozen = isPage && entry.isFrozen
@@ -227,6 +229,7 @@ export class Overlay<TQuery extends EffectContext> {
       entry.isFrozen = false
       entry.facts = []
       entry.readAt = startedAt
+      entry.undecided = undecided
       this.#readAt.set(query, startedAt)
       entry.tainted.clear()
       for (const [topic, need] of entry.need) {
@@ -241,7 +244,7 @@ export class Overlay<TQuery extends EffectContext> {
         if (!operation || isAmong || answers(operation, positions, startedAt)) entry.kept.delete(id)
       }
     }
-    let refetchType: RefetchType | undefined
+    let refetchType: RefetchType | undefined = undecided.size > 0 ? 'active' : undefined
     for (const fact of missed) {
       const { mutationId } = fact.event ?? {}
       if (mutationId !== undefined && fact.effects.length > 0 && this.operations.has(mutationId))
@@ -310,17 +313,22 @@ export class Overlay<TQuery extends EffectContext> {
    * Whether an operation has nothing left to cover: each query that shows it has it in its base, and no response can
    * come any more that was read before it.
    *
+   * @param queries - those that it touches, and that show something or are about to
    * @param inFlight - when the oldest fetch in flight of a query that it touches began, in ticks
    */
   isDone(operation: Operation, queries: readonly TQuery[], inFlight: number): boolean {
     if (operation.fate === 'pending' || inFlight <= operation.settledAt) return false
+    let isHeardOf = true
     for (const [topic, position] of operation.acks) {
       const at = this.log.position(topic)
       if (this.log.hasReached(topic, at, position) === false) return false
+      isHeardOf &&= at !== undefined
     }
     return queries.every((query) => {
       const entry = this.entries.get(query)
-      return entry === undefined || entry.base === undefined || includes(entry, operation, this.log)
+      if (entry === undefined) return true
+      // A first load may come from a replica that does not have it, and no log tells what that misses.
+      return entry.base === undefined ? isHeardOf : includes(entry, operation, this.log)
     })
   }
 

@@ -27,8 +27,8 @@ interface TopicLog {
   /** In order of their offsets. */
   events: LoggedEvent[]
   pastEpochs: string[]
-  /** One that responses were read in, and that the stream has yet to hear of. */
-  nextEpoch?: string | undefined
+  /** Those that responses were read in, and that the stream has yet to hear of. The latest is the first. */
+  comingEpochs: readonly { readonly epoch: string; readonly tick: number }[]
   /** When the stream was last broken, in ticks. */
   brokenAt: number
 }
@@ -69,12 +69,18 @@ export class StreamLog {
   }
 
   /**
-   * A response may be of an epoch that is not known here. If it was asked for after the topic's own began, it is of one
-   * that the stream has yet to hear of; else nobody can tell.
+   * A response may be of an epoch that is not known here. If it was asked for after the latest that is known was heard
+   * of, it is of one that the stream has yet to hear of; else nobody can tell.
    */
-  judge(topic: string, position: Position, startedAt: number): void {
+  judge(
+    topic: string,
+    { epoch, offset }: Position,
+    { startedAt, tick }: { startedAt: number; tick: number },
+  ): void {
     const log = this.#topics.get(topic)
-    if (log && ageOf(position, log) === undefined && startedAt > log.brokenAt) log.nextEpoch = position.epoch
+    if (log === undefined || ageOf({ epoch, offset }, log) !== undefined) return
+    if (startedAt > (log.comingEpochs[0]?.tick ?? log.brokenAt))
+      log.comingEpochs = [{ epoch, tick }, ...log.comingEpochs].slice(0, MAX_PAST_EPOCHS)
   }
 
   /** Whether nobody can tell if an epoch comes before the topic's own, or after it. */
@@ -160,13 +166,17 @@ export class StreamLog {
         floor: offset - 1,
         events: [],
         pastEpochs: [],
+        comingEpochs: [],
         brokenAt: -1,
       }
     } else if (log.position.epoch !== epoch) {
+      // What was to come has been passed over, save what comes after this one.
+      const at = log.comingEpochs.findIndex((coming) => coming.epoch === epoch)
+      const passed = log.comingEpochs.slice(at + 1).map((coming) => coming.epoch)
+      log.comingEpochs = log.comingEpochs.slice(0, Math.max(at, 0))
       // One that was taken for over is not.
       const others = log.pastEpochs.filter((past) => past !== epoch)
-      log.pastEpochs = [log.position.epoch, ...others].slice(0, MAX_PAST_EPOCHS)
-      if (log.nextEpoch === epoch) log.nextEpoch = undefined
+      log.pastEpochs = [...passed, log.position.epoch, ...others].slice(0, MAX_PAST_EPOCHS)
       log.position = { epoch, offset: offset - 1 }
       log.floor = offset - 1
       log.events = []
@@ -182,9 +192,10 @@ export class StreamLog {
 }
 
 /** Of epochs: the lower, the later. `undefined`: it is not known. */
-function ageOf({ epoch }: Position, { position, nextEpoch, pastEpochs }: TopicLog): number | undefined {
+function ageOf({ epoch }: Position, { position, comingEpochs, pastEpochs }: TopicLog): number | undefined {
   if (epoch === position.epoch) return 0
-  if (epoch === nextEpoch) return -1
+  const coming = comingEpochs.findIndex((one) => one.epoch === epoch)
+  if (coming >= 0) return coming - comingEpochs.length
   const index = pastEpochs.indexOf(epoch)
   return index < 0 ? undefined : index + 1
 }

@@ -6,6 +6,7 @@ import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { positioned } from '../../../src/features.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, changedBeside, guessed, saved } from './app-events.ts'
+import type { Configuration } from './configurations.ts'
 import { ModelServer, type Write } from './facts.ts'
 import { Lost, type Positions, type WriteAnswer } from './network.ts'
 import type { Operation } from './operation.ts'
@@ -20,11 +21,17 @@ interface Variables {
 
 const FRAME_MS = 16
 
+/** A row with an id of the server's own is there twice when a response has it before the answer names it. */
+export const isIdempotent = (op: Write['op'], { ids }: Configuration): boolean =>
+  op !== 'add' && !(op === 'insert' && ids === 'server')
+
 export class BridgePage extends Page {
   readonly errors: RealtimeError[] = []
   /** Operations whose event has been applied. */
   readonly echoed = new Set<string>()
   readonly read = new Map<string, Positions>()
+  /** When requests have left first, by mutationId. */
+  readonly sentAt = new Map<string, number>()
   /** Counts what may change what is expected. */
   version = 0
   bridge: RealtimeQueryBridge<EventTable>
@@ -125,10 +132,9 @@ export class BridgePage extends Page {
     const { network, index, retry } = this.options
     const { configuration } = network
     const { ids, positions, settle } = configuration
-    return realtimeMutationOptions<WriteAnswer, Error, Variables>(this.bridge, {
+    const options = realtimeMutationOptions<WriteAnswer, Error, Variables>(this.bridge, {
       mutationKey: [op],
-      // A row with an id of the server's own is there twice when a response has it before the answer names it.
-      idempotent: op !== 'add' && !(op === 'insert' && ids === 'server'),
+      idempotent: isIdempotent(op, configuration),
       ...(settle && { settle }),
       retry: (count: number, error: Error) => error instanceof Lost && count < retry,
       retryDelay: 100,
@@ -141,16 +147,11 @@ export class BridgePage extends Page {
         if (life !== this.#life) return await new Promise<never>(() => undefined)
         const operation = this.operationOf(serial)
         operation.mutationId = mutationId
-        try {
-          const answer = await network.write(index, wanted, { mutationId, refused })
-          if (positions) received(answer.positions)
-          this.ended(operation, undefined)
-          return answer
-        } catch (error) {
-          // Lost ones are sent again: what they were is told in the end.
-          if (!(error instanceof Lost)) this.ended(operation, error)
-          throw error
-        }
+        if (!this.sentAt.has(mutationId)) this.sentAt.set(mutationId, this.options.time.now)
+        const answer = await network.write(index, wanted, { mutationId, refused })
+        if (positions) received(answer.positions)
+        this.ended(operation, undefined)
+        return answer
       },
       ...(op === 'insert' &&
         ids === 'server' && { confirm: ({ fact }: WriteAnswer) => saved(fact.row!, configuration) }),
@@ -164,6 +165,20 @@ export class BridgePage extends Page {
         if (life === this.#life) this.ended(this.operationOf(serial), error)
       },
     })
+    return {
+      ...options,
+      // Known before it is shown, also of one that is not sent because another has failed.
+      mutationFn: async (variables, context) => {
+        try {
+          return await options.mutationFn!(variables, context)
+        } catch (error) {
+          // Lost ones are sent again: what they were is told in the end.
+          if (life === this.#life && !(error instanceof Lost))
+            this.ended(this.operationOf(variables.serial), error)
+          throw error
+        }
+      },
+    }
   }
 
   protected override ended(operation: Operation, error: unknown): void {

@@ -3,7 +3,7 @@
  * is that state with one's own operations that are not in it), I3 (positions never go back). Nothing of the library's
  * folding is used here.
  */
-import type { BridgePage } from './bridge-page.ts'
+import { isIdempotent, type BridgePage } from './bridge-page.ts'
 import {
   boardOf,
   BOARDS,
@@ -31,6 +31,9 @@ import {
   type States,
 } from './queries.ts'
 import type { Oracle } from './world.ts'
+
+/** How long a response is held at most. */
+const BARRIER_TIMEOUT_MS = 10_000
 
 interface Checked {
   base: unknown
@@ -74,7 +77,7 @@ export class BridgeOracle implements Oracle {
   #checkQuery(page: BridgePage, query: RowQuery, found: Inspected): string | undefined {
     const cached = page.queryClient.getQueryCache().find({ queryKey: query.key, exact: true })
     if (!cached) return undefined
-    const { base, positions, isLive } = found
+    const { base, positions, isLive, pending } = found
     const view = cached.state.data
     const where = `${isLive}${query.topics.map((topic) => `${positions[topic]?.epoch}:${positions[topic]?.offset}`).join()}`
     const before = this.#checked.get(cached)
@@ -101,7 +104,7 @@ export class BridgeOracle implements Oracle {
       return `at ${where} has the base ${inWords(query, base)}, not ${rowsInWords(rowsIn(query, states as States, index))} ${JSON.stringify(answer(query, states as States, index))} (I1)`
     }
     return isLive && isOneMoment
-      ? this.#checkView(page, query, { view, states: states as States, positions, where })
+      ? this.#checkView(page, query, { view, states: states as States, positions, pending, where })
       : undefined
   }
 
@@ -122,10 +125,13 @@ export class BridgeOracle implements Oracle {
   #checkView(
     page: BridgePage,
     query: RowQuery,
-    { view, states, positions, where }: Situation,
+    { view, states, positions, pending, where }: Situation,
   ): string | undefined {
     const { index } = page.options
-    const over = page.operations.filter((operation) => this.#isOver(page, operation, query, positions))
+    const over = page.operations.filter(
+      (operation) =>
+        this.#isOver(page, operation, query, positions) && !this.#isHeldBack(page, operation, pending),
+    )
     if (query.kind === 'stats')
       return isTrue(query, view, states, index) ? undefined : `at ${where} shows ${JSON.stringify(view)} (I2)`
     if (query.kind === 'counter') {
@@ -154,6 +160,16 @@ export class BridgeOracle implements Oracle {
     const isKnown = state === 'acked' || page.echoed.has(mutationId)
     const fact = this.#server.factOf(mutationId)
     return !(isKnown && fact && ModelServer.reaches(positions[topicOf(board)]!, fact.position))
+  }
+
+  /**
+   * A first load that has waited for an answer in vain is shown as it is: it may have in it what must not be there
+   * twice. So the guess is not shown over it, until something is heard of the mutation.
+   */
+  #isHeldBack(page: BridgePage, { write, mutationId }: Operation, pending: readonly string[]): boolean {
+    const { time, network } = page.options
+    if (isIdempotent(write.op, network.configuration) || pending.includes(mutationId!)) return false
+    return time.now - (page.sentAt.get(mutationId!) ?? Infinity) >= BARRIER_TIMEOUT_MS
   }
 
   #expected(
@@ -210,12 +226,14 @@ type Positions = Readonly<Record<string, Position>>
 
 interface Inspected {
   readonly base: unknown
+  readonly pending: readonly string[]
   readonly positions: Positions
   readonly isLive: boolean
 }
 
 interface Situation {
   readonly view: unknown
+  readonly pending: readonly string[]
   readonly states: States
   readonly positions: Positions
   readonly where: string

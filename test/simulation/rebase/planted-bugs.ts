@@ -30,8 +30,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/overlay/entry.ts',
-        find: "if (fate === 'pending' || entry.kept.has(mutationId)) return false",
-        replace: "return fate !== 'pending'",
+        find: 'let isProven = false',
+        replace: 'return true',
       },
     ],
     configuration: 'positions',
@@ -48,8 +48,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/overlay/overlay.ts',
-        find: "return { ...NOTHING, isRefused: true, refetchType: 'active' }",
-        replace: '',
+        find: 'if (entry.base !== undefined && positions && this.#isTooOld',
+        replace: 'if (false && positions && this.#isTooOld',
       },
     ],
     configuration: 'stale replicas',
@@ -86,8 +86,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/cache/positioned-fetch.ts',
-        find: 'const isClear = await options.pass(query, { positions, startedAt })',
-        replace: 'const isClear: boolean | string = true',
+        find: 'await options.pass(query, { positions, startedAt })',
+        replace: 'CLEAR',
       },
     ],
     configuration: 'positions',
