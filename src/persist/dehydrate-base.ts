@@ -11,7 +11,7 @@ import {
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
 import { isMutationOf } from '../core/cache/pending-mutation.ts'
-import { withPositions } from '../core/cache/travelling-positions.ts'
+import { withPositions, withPromise } from '../core/cache/travelling-positions.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { isPersisted } from './persist-mutations.ts'
 
@@ -70,7 +70,8 @@ export function dehydrateWithPositions(
   const state = dehydrate(queryClient, dehydrateBase(bridge, rest))
   const cache = queryClient.getQueryCache()
   const queries = state.queries.map((dehydrated) => {
-    const { queryHash, meta } = dehydrated
+    const { queryHash, meta, promise } = dehydrated
+    if (promise) return { ...dehydrated, meta: withPromise(meta) }
     const { dataUpdatedAt } = dehydrated.state
     const query = cache.get(queryHash)
     const positions = query && bridge.positionsOf(query)

@@ -197,6 +197,31 @@ describe('data that comes with its positions', () => {
     app.end()
   })
 
+  it.each([
+    ['its queryFn comes with the observer', {}],
+    ['the QueryClient has a queryFn', { queryFn: () => 'fetched' }],
+  ])('that comes by a promise may be older than its fetch: it is fetched again (%s)', async (_, queries) => {
+    const server = createApp()
+    let read = (_rows: unknown): void => undefined
+    const reading = new Promise((resolve) => (read = resolve))
+    void server.queryClient.prefetchQuery({ queryKey: ROWS, meta, queryFn: () => reading })
+    const state = dehydrateWithPositions(server.bridge, { shouldDehydrateQuery: () => true })
+    const app = open()
+    app.queryClient.setDefaultOptions({ queries: { ...queries, staleTime: 60_000, retry: false } })
+    await app.connect()
+    hydrate(app.queryClient, state)
+    read([{ id: 1 }])
+    await vi.advanceTimersByTimeAsync(0)
+    expect(app.data('rows')).toEqual([{ id: 1 }])
+    app.observe('rows')
+    await vi.advanceTimersByTimeAsync(0)
+    const fresh = { t: 'subscribed', topic: TOPIC, outcome: 'fresh', position: at(6), quietMs: 500 } as const
+    app.transport.connection.deliver(fresh)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(app.data('rows')).toBe('fetched')
+    app.end()
+  })
+
   it('says where it stands when a live page dehydrates it', async () => {
     const app = open()
     positioned(app.bridge, () => 0)

@@ -28,6 +28,8 @@ export interface FetchRecord {
   positions: Positions | undefined
   /** It may hold what these mutations do, or not: it waited for their fate in vain. By mutationId. */
   readonly undecided: Set<string>
+  /** It answers what was asked elsewhere, before it began. */
+  readonly isHandedOver: boolean
   /** Our last write during this fetch, put back when a cancel reverts the query. */
   written: { readonly data: unknown; readonly freshness: Freshness } | undefined
 }
@@ -43,7 +45,14 @@ export class FetchJournal {
   }
 
   /** A fetch began. One that replaces another starts over: its request leaves now, after all that was noted. */
-  open(query: Query, { page, startedAt }: Pick<FetchRecord, 'page' | 'startedAt'>): void {
+  open(
+    query: Query,
+    {
+      page,
+      startedAt,
+      isHandedOver = false,
+    }: Pick<FetchRecord, 'page' | 'startedAt'> & { isHandedOver?: boolean },
+  ): void {
     const replaced = this.#records.get(query)
     // A page fetch reads no old page again, so it makes nothing good that the fetch it replaces was to.
     let dirty = page ? replaced?.dirty : undefined
@@ -57,6 +66,7 @@ export class FetchJournal {
       page,
       positions: undefined,
       undecided: new Set(),
+      isHandedOver,
       written: undefined,
     })
   }

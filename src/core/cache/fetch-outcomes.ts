@@ -8,6 +8,7 @@ import { problemsOf } from './effect-failed.ts'
 import type { FetchJournal, FetchRecord } from './fetch-journal.ts'
 import type { ForeignWrites } from './foreign-writes.ts'
 import type { Refetches } from './refetches.ts'
+import { isHandedOver } from './travelling-positions.ts'
 import type { View } from './view.ts'
 
 export interface FetchOutcomesOptions {
@@ -31,7 +32,7 @@ export class FetchOutcomes {
 
   started(query: Query, page: FetchRecord['page']): void {
     const { overlay, journal, refetches } = this.#options
-    journal.open(query, { page, startedAt: overlay.nextTick() })
+    journal.open(query, { page, startedAt: overlay.nextTick(), isHandedOver: isHandedOver(query) })
     if (page === undefined) refetches.started(query)
   }
 
@@ -60,6 +61,7 @@ export class FetchOutcomes {
     view.show(query)
     onEnd()
     let stale = record?.dirty
+    if (record?.isHandedOver) stale = widest(stale, 'active')
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
     // A page makes nothing good that was out of date before.
     const before = scheduler.staleness(query)

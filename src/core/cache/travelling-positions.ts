@@ -25,6 +25,20 @@ export function withPositions(
   return { meta: travelling ? { ...rest, [META]: travelling } : rest }
 }
 
+/** The meta of a query whose data is on its way, with a promise. */
+export function withPromise(meta: QueryMeta | undefined): QueryMeta {
+  return { ...meta, [META]: { isComing: true } }
+}
+
+/**
+ * Whether the fetch that begins only waits for a promise that was handed over: its data was asked for elsewhere, and
+ * earlier. query-core does not say so; what it builds from dehydrated state has no queryFn, unless there is a default.
+ */
+export function isHandedOver({ options, meta, state }: Query): boolean {
+  const { isComing } = (meta?.[META] ?? {}) as Partial<{ isComing: boolean }>
+  return state.data === undefined && (options.queryFn === undefined || isComing === true)
+}
+
 /** The positions that have come with the data of a query; `undefined`: none, or it has other data by now. */
 export function positionsThatCame({ meta, state }: Query): Positions | undefined {
   const { positions, dataUpdatedAt } = (meta?.[META] ?? {}) as Partial<Travelling>
