@@ -8,6 +8,7 @@ import type { PositionSource } from '../../../src/core/cache/position-source.ts'
 import { upsert } from '../../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../../src/core/routing/event-table.ts'
 import type { Transport } from '../../../src/core/transport.ts'
+import { positioned } from '../../../src/features.ts'
 import { dehydrateWithPositions } from '../../../src/persist/index.ts'
 import { RealtimeQueryProvider, useRealtimeBridge } from '../../../src/react/index.ts'
 
@@ -39,7 +40,7 @@ export function createApp(transport: Transport, read: ReadRows) {
   const rowsOf = (list: string): RowsOptions => ({
     queryKey: ['rows', list],
     meta: { topics: [`list:${list}`] },
-    queryFn: bridge.queryFn(async ({ received }) => {
+    queryFn: positioned(bridge, async ({ received }) => {
       const { rows, source } = await read(list)
       received(source)
       return rows
