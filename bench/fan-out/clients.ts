@@ -45,7 +45,8 @@ const HANDSHAKES: Record<Contender, readonly Step[]> = {
     { say: upgrade('/socket.io/?EIO=4&transport=websocket'), until: '"sid"' },
     { say: frame('40'), until: '40{' },
   ],
-  net: [],
+  // So that the server has seen the connection, too.
+  net: [{ say: 'hello', until: 'welcome' }],
 }
 
 const occurrences = (text: string, part: string) => text.split(part).length - 1

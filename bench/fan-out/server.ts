@@ -84,6 +84,7 @@ function bareNet(): Publisher {
     socket.on('error', () => {})
     socket.on('close', () => sockets.delete(socket))
     socket.resume()
+    socket.once('data', () => socket.write('welcome'))
   })
   return {
     server,
