@@ -40,7 +40,10 @@ const HANDSHAKES: Record<Contender, readonly Step[]> = {
       times: TOPICS.length,
     },
   ],
-  ws: [{ say: upgrade('/'), until: '\r\n\r\n' }],
+  ws: [
+    { say: upgrade('/'), until: '\r\n\r\n' },
+    { say: frame(JSON.stringify(TOPICS)), until: '"subscribed"' },
+  ],
   'socket.io': [
     { say: upgrade('/socket.io/?EIO=4&transport=websocket'), until: '"sid"' },
     { say: frame('40'), until: '40{' },

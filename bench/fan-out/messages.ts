@@ -45,5 +45,5 @@ export const row = (n: number) => ({
 
 export const TYPE = 'task.moved'
 
-/** The bridge's clients subscribe to all of them, the first of which is published to. */
+/** The clients subscribe to all of them (not those of bare TCP); the first is published to. */
 export const TOPICS = ['board:1', 'board:2', 'user:ada', 'project:42', 'announcements'] as const

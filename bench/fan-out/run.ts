@@ -1,6 +1,6 @@
 /**
  * `npm run bench:fan-out`: one publish to many sockets, beside plain `ws`, Socket.IO and bare TCP. Writes
- * `bench/results-fan-out.json`. `-- --quick` is a smoke test and writes nothing.
+ * `bench/results-fan-out.json`. `-- --quick` is a smoke test, `-- --only=memory --sizes=5000` a part: they write nothing.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -13,19 +13,31 @@ const METHOD =
   'Each server in a process of its own, its clients in another: bare TCP sockets that only count messages. All servers ' +
   'of one size are up at once, and every round runs a block of ticks on each of them in turn; the first round is not ' +
   'counted. A tick publishes its messages in one turn of the server, and the next tick waits until every client has ' +
-  'them. CPU is user and system time of the server process (process.cpuUsage), divided by the messages that clients ' +
-  'have received; "best" is the lowest round of each side, since other work on the machine only ever adds, and ' +
-  '"median" the median of the ratios within a round. One message is one JSON row (see messages.ts); ws: stringified ' +
-  'once, send(text) to a Set; Socket.IO: a room; net: one ready buffer, socket.write. bridge: publish through ' +
-  'authorization, log and subscriptions, with 5 topics per client. Memory: RSS and heap after garbage collection, with ' +
-  'all connections less those with 50, by connection; median of fresh processes. Block: the longest time between two ' +
-  'setImmediate turns during one publish, by the clock and by CPU time of the process; median and lowest of several.'
+  'them. CPU is user and system time of the server process (process.cpuUsage), its own garbage collection included, ' +
+  'divided by the messages that clients have received; "best" is the lowest round of each side, since other work on ' +
+  'the machine only ever adds, and "median" the median of the ratios within a round. One message is one JSON row (see ' +
+  'messages.ts). Every client is subscribed to 5 topics, of which one is published to. bridge: publish through ' +
+  'authorization, log and subscriptions; ws: a Set of sockets for each topic, stringified once, send(text); Socket.IO: ' +
+  'rooms; net: the floor, without topics: what the bridge sends in a tick, byte for byte as long, in one ready buffer, ' +
+  'one socket.write for each socket. Memory: RSS and heap after garbage collection, with all connections less those ' +
+  'with 50, by connection; median of fresh processes. Block: the longest time between two setImmediate turns during ' +
+  'one publish, by the clock and by CPU time of the process; median and lowest of several.'
 
 const args = process.argv.slice(2)
 const isQuick = args.includes('--quick')
-const sizes = isQuick ? [200] : [1_000, 5_000]
+/** `--name=a,b` */
+const listOf = (name: string) =>
+  args
+    .find((arg) => arg.startsWith(`--${name}=`))
+    ?.slice(name.length + 3)
+    .split(',')
+const parts = listOf('only') ?? ['fan-out', 'memory', 'block']
+const sizes = listOf('sizes')?.map(Number) ?? (isQuick ? [200] : [1_000, 5_000])
+const isWhole = !isQuick && args.every((arg) => !/^--(only|sizes)=/.test(arg))
 const blockSize = isQuick ? 500 : 10_000
-const rounds = isQuick ? 2 : 5
+const rounds = isQuick ? 2 : 6
+/** In a block, by messages per tick. */
+const deliveries = isQuick ? { 1: 10_000, 10: 20_000 } : { 1: 60_000, 10: 200_000 }
 const memoryRuns = isQuick ? 1 : 2
 const blockRuns = isQuick ? 3 : 12
 const WARM_CONNECTIONS = 50
@@ -67,8 +79,9 @@ async function fanOut(connections: number) {
   for (const contender of CONTENDERS) parties.push(await Party.start(contender))
   for (const party of parties) await party.connect(connections)
   const results = []
-  for (const perTick of [1, 10]) {
-    const ticks = Math.max(3, Math.round(20_000 / connections))
+  for (const perTick of [1, 10] as const) {
+    const ticks = Math.round(deliveries[perTick] / connections / perTick)
+    for (const party of parties) await party.rest()
     const blocks = entries((): BlockResult[] => [])
     for (let round = -1; round < rounds; round++) {
       for (let turn = 0; turn < parties.length; turn++) {
@@ -190,21 +203,21 @@ const results = {
   memory: [] as unknown[],
   loopBlock: undefined as unknown,
 }
-for (const connections of sizes.filter(fits)) {
+for (const connections of parts.includes('fan-out') ? sizes.filter(fits) : []) {
   const fannedOut = await fanOut(connections)
   show(`${connections} connections`, fannedOut)
   results.fanOut.push(...fannedOut)
 }
-for (const connections of sizes.filter(fits)) {
+for (const connections of parts.includes('memory') ? sizes.filter(fits) : []) {
   const used = await memory(connections)
   show(`memory of ${connections} connections`, used)
   results.memory.push(used)
 }
-if (fits(blockSize)) {
+if (parts.includes('block') && fits(blockSize)) {
   results.loopBlock = await loopBlock(blockSize)
   show('how long one publish blocks the event loop', results.loopBlock)
 }
-if (!isQuick) {
+if (isWhole) {
   const file = join('bench', 'results-fan-out.json')
   writeFileSync(file, `${JSON.stringify(results, roundNumber, 2)}\n`)
   console.log(`\nWritten to ${file}`)

@@ -1,4 +1,5 @@
 /** One server of the fan-out bench in a process of its own: `node server.js <contender>`. */
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import {
   createServer as createTcpServer,
@@ -22,8 +23,10 @@ interface Publisher {
 
 function bridge(): Publisher {
   const server = createServer()
+  // What an app keeps of its users is not counted.
+  const guest = {}
   const realtime = createRealtimeServer({
-    authenticate: () => ({}),
+    authenticate: () => guest,
     authorize: () => true,
     limits: { maxConnections: 100_000 },
   })
@@ -36,22 +39,26 @@ function bridge(): Publisher {
   }
 }
 
-/** What an app does by hand: a set of sockets, and each message made text once. */
+/** What an app does by hand: a set of sockets for each topic, and each message made text once. */
 function plainWs(): Publisher {
   const server = createServer()
-  const room = new Set<WebSocket>()
+  const rooms = new Map<string, Set<WebSocket>>(TOPICS.map((topic) => [topic, new Set()]))
   new WebSocketServer({ server, clientTracking: false }).on('connection', (socket) => {
-    room.add(socket)
     socket.on('error', () => {})
-    socket.on('message', () => {})
-    socket.on('close', () => room.delete(socket))
+    socket.on('message', (data) => {
+      for (const topic of JSON.parse((data as Buffer).toString()) as string[]) rooms.get(topic)?.add(socket)
+      socket.send('"subscribed"')
+    })
+    socket.on('close', () => {
+      for (const room of rooms.values()) room.delete(socket)
+    })
   })
   return {
     server,
     publish(from, count) {
       for (let n = from; n < from + count; n++) {
         const text = JSON.stringify({ type: TYPE, topic: TOPICS[0], seq: n, data: row(n) })
-        for (const socket of room) socket.send(text)
+        for (const socket of rooms.get(TOPICS[0])!) socket.send(text)
       }
     },
   }
@@ -75,7 +82,7 @@ function socketIo(): Publisher {
   }
 }
 
-/** The floor: one buffer that is ready, written to every socket. */
+/** The floor: the bytes that the bridge sends, in one buffer that is written to every socket. */
 function bareNet(): Publisher {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
@@ -86,13 +93,14 @@ function bareNet(): Publisher {
     socket.resume()
     socket.once('data', () => socket.write('welcome'))
   })
+  const epoch = randomUUID()
   return {
     server,
     publish(from, count) {
-      for (let n = from; n < from + count; n++) {
-        const frame = Buffer.from(JSON.stringify({ type: TYPE, topic: TOPICS[0], seq: n, data: row(n) }))
-        for (const socket of sockets) socket.write(frame)
-      }
+      const events = Array.from({ length: count }, (_, n) => ({ type: TYPE, data: row(from + n), offset: n }))
+      const text = JSON.stringify({ t: 'events', topic: TOPICS[0], epoch, events })
+      const frame = Buffer.from(`head${text}`)
+      for (const socket of sockets) socket.write(frame)
     },
   }
 }
@@ -151,7 +159,8 @@ process.on('message', (command: ServerCommand) => {
     case 'collect-garbage':
       globalThis.gc?.()
       globalThis.gc?.()
-      answer({ is: 'collected' })
+      // The collector goes on for a while beside the program.
+      setTimeout(() => answer({ is: 'collected' }), 100)
       break
     case 'watch-loop':
       watch = new LoopWatch()
