@@ -1,27 +1,20 @@
 import { RealtimeError, type RealtimeErrorCode } from '../core/errors.ts'
 import { CloseCode } from '../core/protocol/close-codes.ts'
 import { encodeMessage } from '../core/protocol/codec.ts'
-import type { ClientMessage, RefusalCode, ServerMessage, TopicAction } from '../core/protocol/messages.ts'
-import type { EventLog } from './event-log.ts'
-import type { FanOut } from './fan-out.ts'
-import type { ServerLimits } from './limits.ts'
-import { jitteredLease, Lease } from './lease.ts'
+import type { ClientMessage, ServerMessage } from '../core/protocol/messages.ts'
+import { Admission } from './admission.ts'
+import { Lease } from './lease.ts'
 import { Login } from './login.ts'
-import { Meter } from './meter.ts'
-import { Outgoing, type OutgoingOwner } from './outgoing.ts'
-import { PresenceSeats, type SeatHost } from './presence-seats.ts'
+import { isPart, Participation } from './participation.ts'
+import type { PresenceSeats, SeatHost } from './presence-seats.ts'
 import { costOf, readFrame } from './read-frame.ts'
-import { REFUSED, REVOKED } from './refusals.ts'
-import { Rights, type RealtimeAction } from './rights.ts'
-import { SendQueue, type SendHost } from './sends.ts'
+import type { SendHost } from './sends.ts'
 import type { RevokeFilter } from './server-bus.ts'
 import type { ServerContext } from './server-context.ts'
+import type { ServerConnection } from './server-options.ts'
 import type { ConnectionRequest, ServerSocket } from './server-socket.ts'
 import type { SharedFrame } from './shared-frame.ts'
-import { SignalDesk } from './signal-desk.ts'
 import type { SignalListener } from './signal-hub.ts'
-import { Subscriptions } from './subscriptions.ts'
-import type { SubscriptionHost } from './topic-subscription.ts'
 
 export { tokenExpired } from './server-socket.ts'
 export type { ConnectionRequest, ServerSocket } from './server-socket.ts'
@@ -33,40 +26,20 @@ const MESSAGE_TOO_BIG = 1009
 const nothing = () => {}
 
 /** One client: its handshake, its rights and its limits. */
-export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalListener, OutgoingOwner {
+export class Connection extends Admission implements ServerConnection, SeatHost, SendHost, SignalListener {
   readonly id: string
-  readonly log: EventLog
-  readonly fanOut: FanOut
-  readonly limits: ServerLimits
-  readonly #context: ServerContext
-  readonly #socket: ServerSocket
-  readonly #out: Outgoing
   readonly #login: Login
   readonly #address: string | undefined
-  seats: PresenceSeats | undefined
   #state: 'opened' | 'authenticating' | 'ready' | 'closed' = 'opened'
-  readonly subscriptions = new Subscriptions(this)
-  #rights: Rights | undefined
-  #sends: SendQueue | undefined
-  #signals: SignalDesk | undefined
+  #participation: Participation | undefined
   #lease: Lease | undefined
-  readonly #meter: Meter
   #cancelDeadline: () => void
-  #heardAt: number
-  #isSilent = false
 
   constructor(context: ServerContext, socket: ServerSocket, request: ConnectionRequest) {
+    super(context, socket)
     const { clock, limits } = context
     this.id = context.newId()
-    this.log = context.log
-    this.fanOut = context.fanOut
-    this.limits = limits
-    this.#context = context
-    this.#socket = socket
-    this.#out = new Outgoing(context, socket, this)
     this.#login = new Login(context, this, request)
-    this.#heardAt = clock.now()
-    this.#meter = new Meter(context, this)
     this.#cancelDeadline = clock.after(limits.helloTimeoutMs, () => {
       this.close(CloseCode.HelloTimeout, 'no hello in time')
     })
@@ -76,7 +49,11 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
       return
     }
     this.#address = address
-    if (context.rateLimiters.connections) this.#login.isAdmitted = this.#meter.mayConnect(address)
+    if (context.rateLimiters.connections) this.#login.isAdmitted = this.measured().mayConnect(address)
+  }
+
+  get seats(): PresenceSeats | undefined {
+    return this.#participation?.seats
   }
 
   get identity(): unknown {
@@ -112,14 +89,6 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     return this.user ?? this.#address ?? this.id
   }
 
-  get unsentBytes(): number {
-    return this.#out.unsentBytes
-  }
-
-  get heldBackSince(): number | undefined {
-    return this.#out.heldBackSince
-  }
-
   isSubscribed(topic: string): boolean {
     return this.subscriptions.isLive(topic)
   }
@@ -133,15 +102,15 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
       return
     }
     const decoded = readFrame(raw, this.limits.maxNesting)
-    this.#heardAt = this.#context.clock.now()
-    if (!this.#meter.takeMessage(costOf(decoded, this.subscriptions.size), this.#heardAt)) return
-    if (this.#isSilent) this.#setSilent(false)
+    const now = this.context.clock.now()
+    if (!this.measured().takeMessage(costOf(decoded, this.subscriptions.size), now)) return
+    this.#participation?.heard(now)
     if (decoded.ok) {
-      this.#context.counters.messages++
+      this.context.counters.messages++
       this.#handle(decoded.message)
       return
     }
-    this.#context.counters.badMessages++
+    this.context.counters.badMessages++
     this.#report('undecodable', 'A client sent a frame that was skipped.', decoded.error)
     if (this.#state === 'ready') {
       this.sendMessage({ t: 'error', code: 'bad-message', message: decoded.error.message })
@@ -154,50 +123,38 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     if (this.#state !== 'closed') this.send(encodeMessage(message))
   }
 
-  send(frame: string): void {
-    this.#out.send(frame)
-  }
-
-  sendShared(frame: SharedFrame): void {
-    this.#out.sendShared(frame)
-  }
-
   sendVolatile(frame: SharedFrame): void {
-    if (!this.#out.sendVolatile(frame)) this.#context.counters.droppedSignals++
+    if (!this.trySend(frame)) this.context.counters.droppedSignals++
   }
 
-  room(): number {
-    return this.#out.room()
-  }
-
-  resumed(): void {
+  protected resumed(): void {
     this.subscriptions.resume()
     this.seats?.resume()
   }
 
-  tooSlow(): void {
+  protected tooSlow(): void {
     this.close(CloseCode.SlowConsumer, 'slow consumer')
   }
 
-  sendFailed(cause: unknown): void {
+  protected sendFailed(cause: unknown): void {
     this.#report('transport-failed', 'A socket failed to send; its connection is closed.', cause)
     this.close(CloseCode.ServerError, 'send failed')
   }
 
   /** Ends the connection from this side. `isDrop`: its client may be back, so presence waits for it. */
   close(code: number, reason: string, isDrop = true): void {
-    this.#out.write()
+    this.write()
     if (!this.end(isDrop)) return
-    const { counters } = this.#context
+    const { counters } = this.context
     counters.closed[code] = (counters.closed[code] ?? 0) + 1
     const isOffence = code >= 4400 && code < 4500
-    this.#context.note(isOffence ? 'warn' : 'debug', 'connection closed by the server', {
+    this.context.note(isOffence ? 'warn' : 'debug', 'connection closed by the server', {
       connectionId: this.id,
       code,
       reason,
     })
     try {
-      this.#socket.close(code, reason)
+      this.socket.close(code, reason)
     } catch (cause) {
       this.#report('transport-failed', 'A socket failed to close.', cause)
     }
@@ -210,13 +167,18 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     this.#cancelDeadline()
     this.#cancelDeadline = nothing
     this.subscriptions.endAll()
-    this.seats?.end(isDrop)
-    this.#sends?.end()
-    this.#out.stop()
-    if (this.#address !== undefined) this.#context.addresses.release(this.#address)
+    this.#participation?.end(isDrop)
+    this.stop()
+    if (this.#address !== undefined) this.context.addresses.release(this.#address)
     this.#login.end()
-    this.seats = this.#sends = this.#signals = this.#lease = this.#rights = undefined
+    this.forgetRights()
+    this.#participation = this.#lease = undefined
     return true
+  }
+
+  /** The socket has closed. */
+  closed(code: number, reason: string): void {
+    this.context.gone(this, code, reason)
   }
 
   /** Whether a request that comes beside this connection has a credential of the same user. Never rejects. */
@@ -229,13 +191,13 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     this.#cancelDeadline()
     this.#cancelDeadline = nothing
     this.#state = 'ready'
-    this.#lease = new Lease(this.#context, this)
+    this.#lease = new Lease(this)
     this.sendMessage({ t: 'welcome', connectionId: this.id })
   }
 
   /** Called by the login: the credential is another one. */
   renewed(): void {
-    this.#rights?.forget()
+    this.forgetRights()
     this.sendMessage({ t: 'authed' })
     void this.#lease?.recheck()
   }
@@ -246,11 +208,11 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
     if (user !== undefined && user !== this.user) return
     if (connectionId !== undefined && connectionId !== this.id) return
     if (topic === undefined) {
-      this.#context.counters.revoked++
+      this.context.counters.revoked++
       this.close(CloseCode.Forbidden, 'revoked', false)
       return
     }
-    this.#rights?.forget(topic)
+    this.forgetRights(topic)
     this.revokeTopic(topic, 'subscribe')
     this.revokeTopic(topic, 'presence')
   }
@@ -258,45 +220,9 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
   /** What time brings: the credential's end, a silent client, rights that are to be asked about again. */
   sweep(now: number): void {
     if (this.#state !== 'ready' || !this.#login.sweep(now)) return
-    const isSilent = now - this.#heardAt >= this.#context.presenceTtlMs
-    if (this.seats && isSilent && !this.#isSilent) this.#setSilent(true)
+    this.#participation?.sweep(now)
+    this.sweepMeter(now)
     this.#lease?.sweep(now)
-  }
-
-  async isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'> {
-    return this.#mayEnter(topic, 'subscribe')
-  }
-
-  async mayJoin(topic: string): Promise<true | 'forbidden' | 'limit'> {
-    return this.#mayEnter(topic, 'presence')
-  }
-
-  check(topic: string, action: RealtimeAction): Promise<boolean> {
-    this.#rights ??= new Rights({
-      ask: (about, what) => this.ask(about, what),
-      now: () => this.#context.clock.now(),
-      leaseMs: () => jitteredLease(this.#context),
-    })
-    return this.#rights.check(topic, action)
-  }
-
-  refuse(topic: string, code: RefusalCode, cause?: unknown): void {
-    this.subscriptions.end(topic)
-    this.#tellRefused(topic, code, { cause })
-  }
-
-  known(topic: string, action: RealtimeAction): boolean | undefined {
-    return this.#rights?.known(topic, action)
-  }
-
-  refuseUndecided(topic: string, action: TopicAction): void {
-    if (action === 'presence') this.seats?.leave(topic)
-    else this.subscriptions.end(topic)
-    this.#tellRefused(topic, 'unavailable', { action })
-  }
-
-  refusePresence(topic: string, code: RefusalCode, cause?: unknown): void {
-    this.#tellRefused(topic, code, { cause, action: 'presence' })
   }
 
   #handle(message: ClientMessage): void {
@@ -318,9 +244,15 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
       this.close(CloseCode.Unauthorized, 'wait for welcome')
       return
     }
+    if (isPart(message)) {
+      if (message.t === 'presence-join' && !this.measured().takeJoins(1)) return
+      this.#participation ??= new Participation(this.context, this, this.context.clock.now())
+      this.#participation.take(message)
+      return
+    }
     switch (message.t) {
       case 'subscribe':
-        if (!this.#meter.takeJoins(message.topics.length)) return
+        if (!this.measured().takeJoins(message.topics.length)) return
         for (const { topic, position } of message.topics) this.subscriptions.subscribe(topic, position)
         break
       case 'unsubscribe':
@@ -332,73 +264,10 @@ export class Connection implements SubscriptionHost, SeatHost, SendHost, SignalL
       case 'auth':
         void this.#login.renew(message.token)
         break
-      case 'send':
-        this.#sends ??= new SendQueue(this.#context, this)
-        this.#sends.add(message)
-        break
-      case 'signal':
-        this.#signals ??= new SignalDesk(this.#context, this)
-        void this.#signals.add(message)
-        break
-      case 'presence-join':
-        if (!this.#meter.takeJoins(1)) return
-        this.seats ??= new PresenceSeats(this.#context.presence, this)
-        this.seats.join(message.topic, message.state)
-        break
-      case 'presence-update':
-        this.seats?.update(message.topic, message.state)
-        break
-      case 'presence-leave':
-        this.seats?.leave(message.topic)
-        break
     }
-  }
-
-  async #mayEnter(topic: string, action: TopicAction): Promise<true | 'forbidden' | 'limit'> {
-    if (!(await this.#meter.mayEnter())) return 'limit'
-    return (await this.ask(topic, action)) || 'forbidden'
-  }
-
-  /** Only `true` allows: a function that forgets to return allows nobody. */
-  async ask(topic: string, action: RealtimeAction): Promise<boolean> {
-    try {
-      return (await this.#context.authorize({ identity: this.identity, topic, action })) === true
-    } catch (cause) {
-      throw new RealtimeError('callback-failed', 'authorize failed; the topic is refused.', { cause })
-    }
-  }
-
-  revokeTopic(topic: string, action: TopicAction): void {
-    const isThere =
-      action === 'presence' ? (this.seats?.leave(topic) ?? false) : this.subscriptions.end(topic)
-    if (!isThere) return
-    this.#context.counters.revoked++
-    this.#context.note('warn', 'topic revoked', { connectionId: this.id, topic, action })
-    this.sendMessage({ t: 'revoked', topic, message: REVOKED, ...actionField(action) })
-  }
-
-  #tellRefused(
-    topic: string,
-    code: RefusalCode,
-    { cause, action = 'subscribe' }: { cause?: unknown; action?: TopicAction },
-  ): void {
-    if (cause instanceof RealtimeError && cause.code === 'callback-failed') this.#context.report(cause)
-    else if (cause !== undefined)
-      this.#report('log-failed', 'The event log failed; the topic is refused.', cause)
-    this.#context.counters.refused++
-    this.#context.note('debug', 'topic refused', { connectionId: this.id, topic, code, action })
-    this.sendMessage({ t: 'refused', topic, code, message: REFUSED[code], ...actionField(action) })
-  }
-
-  #setSilent(isSilent: boolean): void {
-    this.#isSilent = isSilent
-    this.seats?.setSilent(isSilent)
   }
 
   #report(code: RealtimeErrorCode, message: string, cause: unknown): void {
-    this.#context.report(new RealtimeError(code, message, { cause, details: { connectionId: this.id } }))
+    this.context.report(new RealtimeError(code, message, { cause, details: { connectionId: this.id } }))
   }
 }
-
-/** Left out where it is `subscribe`. */
-const actionField = (action: TopicAction) => (action === 'subscribe' ? undefined : { action })

@@ -1,57 +1,25 @@
-import type { LogEntry, LogEvent } from './event-log.ts'
-import { eventsFrame } from './frames.ts'
-import { SharedFrame } from './shared-frame.ts'
-import type { SignalListener } from './signal-hub.ts'
-import type { WriteQueue } from './write-queue.ts'
+import { Audience, type TopicListener } from './audience.ts'
+import { EventBatch } from './event-batch.ts'
+import type { LogEntry } from './event-log.ts'
+import type { Turn, Work, WriteQueue } from './write-queue.ts'
 
-/** A batch is flushed early at this size, so that a burst does not become one huge frame. */
-const MAX_BATCH_EVENTS = 100
-const MAX_BATCH_CHARACTERS = 65_536
+/** Full batches that may wait for the round under way. Beyond it, whoever publishes waits until everybody has heard. */
+const MAX_FULL_BATCHES = 64
 
-/** Events of one topic and epoch that follow each other without a hole. */
-export class EventBatch {
-  readonly topic: string
-  readonly epoch: string
-  readonly events: LogEvent[]
-  /** For everybody who needs all of it. */
-  readonly frame = new SharedFrame(() => eventsFrame(this.topic, this.epoch, this.events))
-  #characters = 0
-
-  constructor(topic: string, epoch: string, events: LogEvent[] = []) {
-    this.topic = topic
-    this.epoch = epoch
-    this.events = events
-  }
-
-  /** `false`: the entry does not continue this batch, or the batch is full. */
-  add({ epoch, event }: LogEntry): boolean {
-    const last = this.events.at(-1)
-    if (last) {
-      const isFull = this.events.length >= MAX_BATCH_EVENTS || this.#characters >= MAX_BATCH_CHARACTERS
-      if (isFull || epoch !== this.epoch || event.offset !== last.offset + 1) return false
-    }
-    this.events.push(event)
-    this.#characters += event.json.length
-    return true
-  }
-}
-
-/** Who hears a topic. Must not throw. */
-export interface TopicListener {
-  deliver(batch: EventBatch): void
-  /** The log may have kept events from it. */
-  missed(): void
-  /** Who hears the signals of the topic by it. `undefined`: nobody yet. */
-  readonly signalListener?: SignalListener | undefined
-}
-
-/** Brings what the log tells to the subscriptions of this process, in one frame per topic and turn (`WriteQueue` sends it). */
+/**
+ * Brings what the log tells to the subscriptions of this process, in rounds: what is heard in one turn is one frame
+ * for each topic, and a round takes as many turns as its audience needs (`WriteQueue`). What is heard meanwhile goes
+ * into the next round.
+ */
 export class FanOut {
   readonly #defer: (run: () => void) => void
   readonly #writes: WriteQueue
-  readonly #listeners = new Map<string, Set<TopicListener>>()
-  /** What was heard in this turn, in the order of topics. Emptied by `flush`. */
-  readonly #pending = new Map<string, EventBatch>()
+  readonly #audiences = new Map<string, Audience>()
+  /** What waits for the next round, in the order in which it began. */
+  #waiting: EventBatch[] = []
+  /** Of each topic that has some, the newest of them. */
+  readonly #growing = new Map<string, EventBatch>()
+  #round: Round | undefined
   #isScheduled = false
 
   constructor(defer: (run: () => void) => void, writes: WriteQueue) {
@@ -60,60 +28,126 @@ export class FanOut {
   }
 
   hear(entry: LogEntry): void {
-    if (!this.#listeners.has(entry.topic)) return
-    let batch = this.#pending.get(entry.topic)
+    if (!this.#audiences.has(entry.topic)) return
+    const batch = this.#growing.get(entry.topic)
     if (!batch?.add(entry)) {
-      if (batch) this.#deliver(batch)
-      batch = new EventBatch(entry.topic, entry.epoch)
-      batch.add(entry)
-      this.#pending.set(entry.topic, batch)
+      if (this.#waiting.length - this.#growing.size >= MAX_FULL_BATCHES) this.finish()
+      const next = new EventBatch(entry.topic, entry.epoch)
+      next.add(entry)
+      this.#growing.set(entry.topic, next)
+      this.#waiting.push(next)
     }
-    if (this.#isScheduled) return
+    if (this.#isScheduled || this.#round) return
     this.#isScheduled = true
     this.#defer(() => {
-      this.flush()
+      this.#isScheduled = false
+      this.#begin()
+      this.#writes.serve()
     })
   }
 
-  flush(): void {
-    this.#isScheduled = false
-    const batches = [...this.#pending.values()]
-    this.#pending.clear()
-    const [only] = batches
-    // With several, a socket may get more than one frame, which then go out in one write.
-    if (only && batches.length === 1) {
-      this.#writes.directly(() => {
-        this.#deliver(only)
-      })
-    } else {
-      for (const batch of batches) this.#deliver(batch)
-    }
-    this.#writes.serve()
+  /** Everybody is told what was heard before, in this very turn; what they are told may wait to be written. */
+  finish(): void {
+    this.#round?.finish()
+    this.#begin()
+    this.#round?.finish()
   }
 
   /** The log has told of less than there was: everybody looks for themselves. */
   missed(): void {
-    this.flush()
-    for (const listeners of this.#listeners.values()) for (const listener of listeners) listener.missed()
+    this.finish()
+    for (const audience of this.#audiences.values()) for (const listener of audience) listener.missed()
   }
 
-  join(topic: string, listener: TopicListener): void {
-    const listeners = this.#listeners.get(topic)
-    if (listeners) listeners.add(listener)
-    else this.#listeners.set(topic, new Set([listener]))
+  /** Returns the name of the topic as others have it, so that it is kept once. */
+  join(topic: string, listener: TopicListener): string {
+    let audience = this.#audiences.get(topic)
+    if (!audience) this.#audiences.set(topic, (audience = new Audience(topic)))
+    audience.add(listener)
+    return audience.topic
   }
 
   leave(topic: string, listener: TopicListener): void {
-    const listeners = this.#listeners.get(topic)
-    if (listeners?.delete(listener) && listeners.size === 0) this.#listeners.delete(topic)
+    const audience = this.#audiences.get(topic)
+    audience?.remove(listener)
+    if (audience?.isEmpty) this.#audiences.delete(topic)
   }
 
   /** Everybody who hears a topic. */
   listeners(topic: string): Iterable<TopicListener> {
-    return this.#listeners.get(topic) ?? []
+    return this.#audiences.get(topic) ?? []
   }
 
-  #deliver(batch: EventBatch): void {
-    for (const listener of this.#listeners.get(batch.topic) ?? []) listener.deliver(batch)
+  /** One round at a time, so that nobody hears of a topic in another order. */
+  #begin(): void {
+    if (this.#round || this.#waiting.length === 0) return
+    const batches = this.#waiting
+    this.#waiting = []
+    this.#growing.clear()
+    this.#round = new Round(batches, {
+      writes: this.#writes,
+      listeners: (topic) => this.listeners(topic),
+      ended: () => {
+        this.#round = undefined
+        this.#begin()
+      },
+    })
+    this.#writes.add(this.#round)
+  }
+}
+
+/** What a round needs of the fan-out. */
+interface RoundHost {
+  readonly writes: WriteQueue
+  listeners(topic: string): Iterable<TopicListener>
+  ended(): void
+}
+
+/**
+ * Some batches, each on its way to the audience of its topic. Who leaves before it has come to them does not hear it;
+ * who joins meanwhile hears it as well, and knows by the offsets what of it the log has told already.
+ */
+class Round implements Work {
+  readonly #batches: readonly EventBatch[]
+  readonly #host: RoundHost
+  #next = 0
+  /** Those who have not heard the batch under way. Others may come and go. */
+  #audience: Iterator<TopicListener> | undefined
+  #hasEnded = false
+
+  constructor(batches: readonly EventBatch[], host: RoundHost) {
+    this.#batches = batches
+    this.#host = host
+  }
+
+  work(turn: Turn): boolean {
+    const { writes } = this.#host
+    // One frame for each: written at once, while what that needs is still in the processor's cache. With several
+    // batches a socket may get more than one, which then go out in one write.
+    writes.isDirect = this.#batches.length === 1
+    const isDone = this.#deliver(turn)
+    writes.isDirect = false
+    return isDone
+  }
+
+  finish(): void {
+    this.#deliver(undefined)
+  }
+
+  #deliver(turn: Turn | undefined): boolean {
+    for (let batch = this.#batches[this.#next]; batch; batch = this.#batches[this.#next]) {
+      const audience = (this.#audience ??= this.#host.listeners(batch.topic)[Symbol.iterator]())
+      for (let step = audience.next(); step.done !== true; step = audience.next()) {
+        step.value.deliver(batch)
+        if (turn && !turn.hasTime()) return false
+      }
+      this.#audience = undefined
+      this.#next += 1
+    }
+    if (!this.#hasEnded) {
+      this.#hasEnded = true
+      this.#host.ended()
+    }
+    return true
   }
 }

@@ -26,7 +26,7 @@ export type {
   WebSocketAttachment,
 } from './ws.ts'
 export type { FrameCodec } from '../core/protocol/frame-codec.ts'
-export type { SharedFrame } from './shared-frame.ts'
+export type { SharedFrame, SharedFrames } from './shared-frame.ts'
 export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'

@@ -7,6 +7,7 @@ import type { Subscriptions } from './subscriptions.ts'
 
 /** The connection, as its lease sees it. */
 interface LeasedConnection {
+  readonly context: ServerContext
   readonly subscriptions: Subscriptions
   readonly seats: PresenceSeats | undefined
   /** Asks the app. Rejects when it fails. */
@@ -25,14 +26,13 @@ export const jitteredLease = ({ leaseMs, random }: Pick<ServerContext, 'leaseMs'
 
 /** Asks again, now and then, whether one connection may still have what it has. */
 export class Lease {
-  readonly #context: ServerContext
   readonly #connection: LeasedConnection
   #until: number
   #undecidedRounds = 0
   #isRechecking = false
 
-  constructor(context: ServerContext, connection: LeasedConnection) {
-    this.#context = context
+  constructor(connection: LeasedConnection) {
+    const { context } = connection
     this.#connection = connection
     this.#until = context.clock.now() + jitteredLease(context)
   }
@@ -43,14 +43,14 @@ export class Lease {
 
   /** Asks about every topic. Never rejects. */
   async recheck(): Promise<void> {
-    const { clock } = this.#context
+    const { clock } = this.#connection.context
     if (this.#isRechecking) {
       // What is under way asks about an older credential: once more, soon.
       this.#until = clock.now()
       return
     }
     this.#isRechecking = true
-    this.#until = clock.now() + jitteredLease(this.#context)
+    this.#until = clock.now() + jitteredLease(this.#connection.context)
     const { subscriptions, seats } = this.#connection
     const decided = await Promise.all([
       ...subscriptions
@@ -63,17 +63,18 @@ export class Lease {
     this.#isRechecking = false
     const isUndecided = decided.includes(false)
     this.#undecidedRounds = isUndecided ? this.#undecidedRounds + 1 : 0
-    if (isUndecided) this.#until = Math.min(this.#until, clock.now() + jitteredLease(this.#context) / 5)
+    if (isUndecided)
+      this.#until = Math.min(this.#until, clock.now() + jitteredLease(this.#connection.context) / 5)
   }
 
   /** `false`: the app could not say. One failure of its database must not cut everybody. */
   async #decide(topic: string, action: TopicAction, isStill: () => boolean): Promise<boolean> {
     try {
-      const isAllowed = await this.#context.gate.run(() => this.#connection.ask(topic, action))
+      const isAllowed = await this.#connection.context.gate.run(() => this.#connection.ask(topic, action))
       if (!isAllowed && isStill()) this.#connection.revokeTopic(topic, action)
       return true
     } catch (cause) {
-      if (cause instanceof RealtimeError) this.#context.report(cause)
+      if (cause instanceof RealtimeError) this.#connection.context.report(cause)
       const isLast = this.#undecidedRounds + 1 >= MAX_UNDECIDED_ROUNDS
       if (isLast && isStill()) this.#connection.refuseUndecided(topic, action)
       return false

@@ -17,6 +17,8 @@ interface LoggingIn {
   close(code: number, reason: string, isDrop?: boolean): void
 }
 
+const NO_HEADERS: ConnectionRequest['headers'] = Object.freeze({})
+
 /** A client that tells no name, or one that is none, has none. */
 const CLIENT_ID = /^[\w-]{1,64}$/
 
@@ -24,8 +26,10 @@ const CLIENT_ID = /^[\w-]{1,64}$/
 export class Login {
   readonly #context: ServerContext
   readonly #connection: LoggingIn
-  /** Without its headers once the client is known: they are most of what an idle connection would keep. */
-  #request: ConnectionRequest
+  readonly #url: string | undefined
+  readonly #remoteAddress: string | undefined
+  /** Let go of once the client is known: they are most of what an idle connection would keep. */
+  #headers: ConnectionRequest['headers']
   #credential: Credential | undefined
   #clientId: string | undefined
   #isEndTold = false
@@ -37,7 +41,9 @@ export class Login {
   constructor(context: ServerContext, connection: LoggingIn, request: ConnectionRequest) {
     this.#context = context
     this.#connection = connection
-    this.#request = request
+    this.#url = request.url
+    this.#remoteAddress = request.remoteAddress
+    this.#headers = request.headers
   }
 
   get identity(): unknown {
@@ -76,8 +82,7 @@ export class Login {
       return
     }
     this.#credential = answer.credential
-    const { url, remoteAddress } = this.#request
-    this.#request = { url, remoteAddress, headers: {} }
+    this.#headers = NO_HEADERS
     this.#connection.welcome()
   }
 
@@ -132,6 +137,10 @@ export class Login {
       this.#report('authenticate failed; a message is not taken.', cause)
       return false
     }
+  }
+
+  get #request(): ConnectionRequest {
+    return { url: this.#url, remoteAddress: this.#remoteAddress, headers: this.#headers }
   }
 
   end(): void {

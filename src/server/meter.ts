@@ -12,22 +12,30 @@ interface MeteredConnection {
   close(code: number, reason: string): void
 }
 
-/** What one connection may do in a time, by itself and (shared limiters) together with others. */
+/**
+ * What one connection may do in a time, by itself and (shared limiters) together with others. A connection that has
+ * said nothing for a while needs none: a new one knows as much.
+ */
 export class Meter {
   readonly #context: ServerContext
   readonly #connection: MeteredConnection
-  readonly #messages: TokenBucket
+  #messages: TokenBucket | undefined
   #joins: TokenBucket | undefined
 
   constructor(context: ServerContext, connection: MeteredConnection) {
     this.#context = context
     this.#connection = connection
-    const perSecond = context.limits.maxMessagesPerSecond
-    this.#messages = new TokenBucket({ perSecond, burst: perSecond * 2, now: context.clock.now() })
+  }
+
+  /** Everything that was taken has come back. */
+  isFull(now: number): boolean {
+    return (this.#messages?.isFull(now) ?? true) && (this.#joins?.isFull(now) ?? true)
   }
 
   /** `false`: too many, and the connection is closed. */
   takeMessage(cost: number, now: number): boolean {
+    const perSecond = this.#context.limits.maxMessagesPerSecond
+    this.#messages ??= new TokenBucket({ perSecond, burst: perSecond * 2, now })
     if (!this.#messages.take(cost, now)) return this.#exceeded('too many messages')
     const { messages } = this.#context.rateLimiters
     // Not waited for: messages keep their order, and the limit acts a moment later.

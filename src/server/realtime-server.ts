@@ -114,6 +114,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     renewBeforeMs: RENEW_BEFORE_MS,
     presenceTtlMs: options.presence?.ttlMs ?? 90_000,
     clientAddress: options.clientAddress ?? (({ remoteAddress }) => remoteAddress),
+    gone,
     report,
     note(level, message, details) {
       const { logger } = options
@@ -169,10 +170,10 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
       connection.sendMessage({ t: 'going-away', retryAfterMs: farewell.retryAfterMs() })
       connection.close(farewell.code, farewell.reason)
     }
-    return new OpenedConnection(connection, closed)
+    return connection
   }
 
-  function closed(connection: Connection, code: number, reason: string): void {
+  function gone(connection: Connection, code: number, reason: string): void {
     // A client that says goodbye, or whose page is gone, does not come back as the same.
     connection.end(code !== 1000 && code !== 1001)
     if (!connections.delete(connection)) return
@@ -275,7 +276,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     const delay = () => Math.round(retryAfterMs + random() * spreadMs)
     const reason = code === 1001 ? 'server is going away' : 'server is restarting'
     farewell = { code, reason, retryAfterMs: delay }
-    fanOut.flush()
+    fanOut.finish()
     for (const connection of connections) connection.sendMessage({ t: 'going-away', retryAfterMs: delay() })
     if (connections.size > 0) await wait(clock, graceMs)
     // First: its clients are on their way to other nodes, and are not gone.
@@ -366,28 +367,3 @@ function reporter(onError: ((error: RealtimeError) => void) | undefined): (error
 }
 
 const wait = (clock: Clock, delayMs: number) => new Promise<void>((resolve) => clock.after(delayMs, resolve))
-
-type OnClosed = (connection: Connection, code: number, reason: string) => void
-
-/** What an adapter holds. A class, since closures of thousands of connections are memory. */
-class OpenedConnection implements ServerConnection {
-  readonly #connection: Connection
-  readonly #onClosed: OnClosed
-
-  constructor(connection: Connection, onClosed: OnClosed) {
-    this.#connection = connection
-    this.#onClosed = onClosed
-  }
-
-  message(data: unknown): void {
-    this.#connection.message(data)
-  }
-
-  isOwnedBy(...args: Parameters<ServerConnection['isOwnedBy']>): ReturnType<ServerConnection['isOwnedBy']> {
-    return this.#connection.isOwnedBy(...args)
-  }
-
-  closed(code: number, reason: string): void {
-    this.#onClosed(this.#connection, code, reason)
-  }
-}

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { RealtimeError } from '../core/errors.ts'
+import type { Connection } from './connection.ts'
 import type { ConnectionRequest } from './server-socket.ts'
 import type { Counts } from './counts.ts'
 import type { EventLog } from './event-log.ts'
@@ -41,6 +42,8 @@ export interface ServerContext {
   expiresAt(identity: unknown): number | undefined
   clientAddress(request: ConnectionRequest): string | undefined
   readonly onSend: ((message: SentMessage<unknown>) => unknown) | undefined
+  /** A socket has closed. */
+  gone(connection: Connection, code: number, reason: string): void
   report(error: RealtimeError): void
   /** Tells the app's logger. */
   note(level: 'debug' | 'warn', message: string, details: Readonly<Record<string, unknown>>): void

@@ -1,14 +1,14 @@
-import type { SharedFrame } from './shared-frame.ts'
+import type { SharedFrames } from './shared-frame.ts'
 
 /** The socket as the server needs it. Any library's socket fits behind it. */
 export interface ServerSocket {
   /** Sends a text frame. Called only until `close`. */
   send(text: string): void
   /**
-   * Sends frames that other sockets are sent as well, in one write if it can: `frame.as(encode)` gives the bytes that
-   * were made for the first of them. Left out, each `frame.text` goes to `send`.
+   * Sends frames that other sockets are sent as well, in one write if it can: `frames.joined(encode)` gives the bytes
+   * that were made for the first of them. Left out, the `text` of each in `frames.list` goes to `send`.
    */
-  sendShared?(frames: readonly SharedFrame[]): void
+  sendShared?(frames: SharedFrames): void
   /** Ends the connection after what was sent before. Called once at most. */
   close(code: number, reason: string): void
   /** Bytes that were sent and have not left yet. Without it, slow consumers are not noticed. */

@@ -1,17 +1,17 @@
+import { Buffer } from 'node:buffer'
+
+type Encode<T> = (text: string) => T
+
 /**
  * A frame that goes to many sockets. Its text is written when the first one needs it, and each encoding of the text
  * (a WebSocket frame, MessagePack, compressed bytes) is made once, whatever the audience.
  */
 export class SharedFrame {
+  /** This frame and no other, for all who are sent nothing else. */
+  readonly alone: SharedFrames = new SharedFrames([this])
   readonly #write: () => string
   #text: string | undefined
-  /** This frame and no other: one list for all who are sent nothing else. */
-  readonly alone: readonly SharedFrame[] = [this]
-  /** What was asked for last, which is what is asked for next. */
-  #lastEncode: ((text: string) => unknown) | undefined
-  #lastEncoded: unknown
-  /** Few: one for each format that the audience speaks. */
-  #encoded: Map<(text: string) => unknown, unknown> | undefined
+  readonly #encoded = new Made<Encode<unknown>, unknown>()
 
   constructor(write: () => string) {
     this.#write = write
@@ -22,13 +22,59 @@ export class SharedFrame {
   }
 
   /** What `encode` makes of the text: asked once, and remembered for as long as this frame is on its way. */
-  as<T>(encode: (text: string) => T): T {
-    if (encode === this.#lastEncode) return this.#lastEncoded as T
-    const encoded = (this.#encoded ??= new Map<(text: string) => unknown, unknown>())
-    const made = (encoded.get(encode) as T | undefined) ?? encode(this.text)
-    encoded.set(encode, made)
-    this.#lastEncode = encode
-    this.#lastEncoded = made
+  as<T>(encode: Encode<T>): T {
+    return this.#encoded.get(encode, () => encode(this.text)) as T
+  }
+}
+
+/** Frames that are sent one after the other. Sockets that are sent the same ones have the same list. */
+export class SharedFrames {
+  readonly list: readonly SharedFrame[]
+  readonly #joined = new Made<Encode<Uint8Array>, Uint8Array>()
+  #characters: number | undefined
+  /** What was added last, which is what is added next: a fan-out brings one frame to everybody, then the next one. */
+  #longer: { readonly frame: SharedFrame; readonly frames: SharedFrames } | undefined
+
+  constructor(list: readonly SharedFrame[]) {
+    this.list = list
+  }
+
+  /** The length of their texts together. */
+  get characters(): number {
+    const [only] = this.list
+    if (only && this.list.length === 1) return only.text.length
+    return (this.#characters ??= this.list.reduce((sum, { text }) => sum + text.length, 0))
+  }
+
+  /** This list with one more. */
+  and(frame: SharedFrame): SharedFrames {
+    if (this.#longer?.frame !== frame) {
+      this.#longer = { frame, frames: new SharedFrames([...this.list, frame]) }
+    }
+    return this.#longer.frames
+  }
+
+  /** The bytes of all of them behind each other: put together for the first socket, and the same for the others. */
+  joined(encode: Encode<Uint8Array>): Uint8Array {
+    const [only] = this.list
+    if (only && this.list.length === 1) return only.as(encode)
+    return this.#joined.get(encode, () => Buffer.concat(this.list.map((frame) => frame.as(encode))))
+  }
+}
+
+/** What functions have made of one thing. Few: one for each format that the audience speaks. */
+class Made<K extends object, T> {
+  /** What was asked for last, which is what is asked for next. */
+  #lastKey: K | undefined
+  #last: T | undefined
+  #others: Map<K, T> | undefined
+
+  get(key: K, make: () => T): T {
+    if (key === this.#lastKey) return this.#last as T
+    const made = this.#others?.get(key) ?? make()
+    if (this.#lastKey) (this.#others ??= new Map<K, T>()).set(this.#lastKey, this.#last as T)
+    this.#lastKey = key
+    this.#last = made
     return made
   }
 }

@@ -5,7 +5,7 @@
 import type { Clock } from '../core/clock.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import type { ServerSocket } from './connection.ts'
-import type { SharedFrame } from './shared-frame.ts'
+import type { SharedFrames } from './shared-frame.ts'
 import { readFrame, type TrackedPositions } from './sse-positions.ts'
 
 export interface SseStreamOptions {
@@ -87,8 +87,8 @@ export class SseStream implements ServerSocket {
     this.#send(text, (make) => make(text))
   }
 
-  sendShared(frames: readonly SharedFrame[]): void {
-    for (const frame of frames) this.#send(frame.text, (make) => frame.as(make))
+  sendShared({ list }: SharedFrames): void {
+    for (const frame of list) this.#send(frame.text, (make) => frame.as(make))
   }
 
   close(code: number, reason: string): void {

@@ -13,6 +13,11 @@ export class TokenBucket {
     this.#at = options.now
   }
 
+  /** Nothing was taken that has not come back: a new one would be the same. */
+  isFull(now: number): boolean {
+    return this.#tokens + (Math.max(0, now - this.#at) / 1_000) * this.#perSecond >= this.#burst
+  }
+
   /** Takes `cost` tokens. `false`: there are not that many, and none was taken. */
   take(cost: number, now: number): boolean {
     // A clock that steps back gives nothing and takes nothing.

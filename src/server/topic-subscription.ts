@@ -3,16 +3,19 @@
  * so that every event after the client's position is sent exactly once and in order.
  *
  *   request ──▶ authorize ──▶ join the fan-out ──▶ read the log ──▶ answer ──▶ live
- *                                  └─ what is heard from here on waits in `#heard` ─┘
+ *                                  └─ what is heard from here on waits in `heard` ──┘
  *
  * Joining comes before reading: an event is then in the log's answer, or heard, or both, and offsets tell which.
  * A hole, another epoch, or a client that has caught up with its own buffer goes back to reading (`#repair`).
  */
 import type { Position } from '../core/event.ts'
 import type { RefusalCode, ResyncOutcome } from '../core/protocol/messages.ts'
+import type { TopicListener } from './audience.ts'
 import type { EventLog, LogEvent } from './event-log.ts'
-import { EventBatch, type FanOut, type TopicListener } from './fan-out.ts'
+import { EventBatch } from './event-batch.ts'
+import type { FanOut } from './fan-out.ts'
 import { eventsFrame, subscribedFrame } from './frames.ts'
+import { continuation, HeardEvents } from './heard-events.ts'
 import type { ServerLimits } from './limits.ts'
 import type { SharedFrame } from './shared-frame.ts'
 import type { SignalListener } from './signal-hub.ts'
@@ -46,11 +49,20 @@ interface Answer {
   readonly quietMs?: number | undefined
 }
 
+/** What a subscription keeps while it brings its client up to date; most subscriptions are idle. */
+interface CatchUp {
+  /** What was heard while the log is read. `undefined` when live. */
+  heard: HeardEvents | undefined
+  /** What to do next; a new request replaces one that has not begun. */
+  wanted: Wanted | undefined
+}
+
 /** How often the log is read again because it changed meanwhile, before the client is reset. */
 const MAX_READS = 3
 
 export class TopicSubscription implements TopicListener {
-  readonly topic: string
+  place = -1
+  #topic: string
   readonly #host: SubscriptionHost
   /**
    * What the client has been sent: an epoch, `undefined` until the first answer, and an offset. Not one object, since
@@ -58,28 +70,28 @@ export class TopicSubscription implements TopicListener {
    */
   #epoch: string | undefined
   #offset = 0
-  /** What was heard while the log is read. `undefined` when live. */
-  #heard: HeardEvents | undefined
-  /** What to do next; a new request replaces one that has not begun. Taken by `#run`. */
-  #wanted: Wanted | undefined
-  #isRunning = false
-  /** Events were held back from a slow consumer. Cleared by the next answer. */
-  #isBehind = false
-  #hasEnded = false
+  /** Set while there is something to do. */
+  #catchUp: CatchUp | undefined
+  /** `behind`: events were held back from a slow consumer, until the next answer. */
+  #state: 'open' | 'behind' | 'ended' = 'open'
 
   constructor(topic: string, host: SubscriptionHost) {
-    this.topic = topic
+    this.#topic = topic
     this.#host = host
+  }
+
+  get topic(): string {
+    return this.#topic
   }
 
   /** The last position that was sent. `undefined` while it is not known. */
   get sent(): Position | undefined {
-    return this.#heard ? undefined : this.#position
+    return this.#catchUp?.heard ? undefined : this.#position
   }
 
   /** It was answered, so the client hears of the topic. */
   get isLive(): boolean {
-    return this.#epoch !== undefined && !this.#hasEnded
+    return this.#epoch !== undefined && this.#state !== 'ended'
   }
 
   /** Who hears signals of the topic by it. */
@@ -95,21 +107,21 @@ export class TopicSubscription implements TopicListener {
   /** Events may be sent again: brings a client from whom some were held back up to date. */
   resume(): void {
     // While the log is read for a request, its answer brings the client up to date anyway.
-    if (this.#isBehind && !this.#heard) this.#repair()
+    if (this.#state === 'behind' && !this.#catchUp?.heard) this.#repair()
   }
 
   end(): void {
-    this.#hasEnded = true
+    this.#state = 'ended'
     this.#host.fanOut.leave(this.topic, this)
   }
 
   deliver(batch: EventBatch): void {
-    if (this.#hasEnded) return
-    if (this.#heard) {
-      this.#heard.add(batch)
+    if (this.#state === 'ended') return
+    if (this.#catchUp?.heard) {
+      this.#catchUp.heard.add(batch)
       return
     }
-    if (this.#epoch === undefined || this.#isBehind) return
+    if (this.#epoch === undefined || this.#state === 'behind') return
     const { events } = batch
     const isNext = batch.epoch === this.#epoch && events[0]?.offset === this.#offset + 1
     const rest = isNext ? events : continuation(batch, { epoch: this.#epoch, offset: this.#offset })
@@ -119,7 +131,7 @@ export class TopicSubscription implements TopicListener {
     }
     if (rest.length === 0) return
     if (this.#host.room() <= 0) {
-      this.#isBehind = true
+      this.#state = 'behind'
       return
     }
     if (rest.length === events.length) this.#host.sendShared(batch.frame)
@@ -128,11 +140,11 @@ export class TopicSubscription implements TopicListener {
   }
 
   missed(): void {
-    if (this.#hasEnded) return
+    if (this.#state === 'ended') return
     // A read that is under way may be older than what was missed.
-    if (this.#heard) this.#heard.spoil()
+    if (this.#catchUp?.heard) this.#catchUp.heard.spoil()
     // Whoever is behind reads anyway, once there is room.
-    else if (this.isLive && !this.#isBehind) this.#repair()
+    else if (this.isLive && this.#state !== 'behind') this.#repair()
   }
 
   get #position(): Position | undefined {
@@ -144,51 +156,48 @@ export class TopicSubscription implements TopicListener {
   }
 
   #want(wanted: Wanted): void {
-    this.#wanted = wanted
-    this.#heard ??= new HeardEvents(this.#host.limits.maxReplayEvents)
-    if (!this.#isRunning) void this.#run()
-  }
-
-  /** Never rejects: what fails refuses the topic. */
-  async #run(): Promise<void> {
-    this.#isRunning = true
-    try {
-      for (let next = this.#take(); next; next = this.#take()) await this.#catchUp(next)
-    } catch (cause) {
-      if (!this.#hasEnded) this.#host.refuse(this.topic, 'unavailable', cause)
-    } finally {
-      this.#isRunning = false
+    const heard = new HeardEvents(this.#host.limits.maxReplayEvents)
+    if (this.#catchUp) {
+      this.#catchUp.wanted = wanted
+      this.#catchUp.heard ??= heard
+    } else {
+      void this.#run((this.#catchUp = { heard, wanted }))
     }
   }
 
-  #take(): Wanted | undefined {
-    const wanted = this.#hasEnded ? undefined : this.#wanted
-    this.#wanted = undefined
-    return wanted
+  /** Never rejects: what fails refuses the topic. */
+  async #run(catchUp: CatchUp): Promise<void> {
+    try {
+      for (let next = catchUp.wanted; next && this.#state !== 'ended'; next = catchUp.wanted) {
+        catchUp.wanted = undefined
+        await this.#bringUpToDate(next, catchUp)
+      }
+    } catch (cause) {
+      if (this.#state !== 'ended') this.#host.refuse(this.topic, 'unavailable', cause)
+    } finally {
+      this.#catchUp = undefined
+    }
   }
 
-  /** After every wait: the subscription may be over, or the client may have asked for something else. */
-  #isSuperseded(): boolean {
-    return this.#hasEnded || this.#wanted !== undefined
-  }
-
-  async #catchUp({ position, isAsked }: Wanted): Promise<void> {
+  async #bringUpToDate({ position, isAsked }: Wanted, catchUp: CatchUp): Promise<void> {
+    // After every wait: the subscription may be over, or the client may have asked for something else.
+    const isSuperseded = () => this.#state === 'ended' || catchUp.wanted !== undefined
     const { fanOut, limits } = this.#host
     if (isAsked) {
       const answer = await this.#host.isAllowed(this.topic)
-      if (this.#hasEnded) return
+      if (this.#state === 'ended') return
       // Also when something newer is wanted: it asks the same question.
       if (answer !== true) {
         this.#host.refuse(this.topic, answer)
         return
       }
-      if (this.#isSuperseded()) return
+      if (isSuperseded()) return
     }
-    fanOut.join(this.topic, this)
+    this.#topic = fanOut.join(this.topic, this)
     for (let reads = 1; ; reads++) {
-      const heard = (this.#heard = new HeardEvents(limits.maxReplayEvents))
+      const heard = (catchUp.heard = new HeardEvents(limits.maxReplayEvents))
       const answer = await this.#read(position)
-      if (this.#isSuperseded()) return
+      if (isSuperseded()) return
       const rest = heard.after(answer.position)
       if (rest) {
         this.#answer(answer, isAsked)
@@ -236,62 +245,8 @@ export class TopicSubscription implements TopicListener {
   #goLive(position: Position, rest: LogEvent[]): void {
     this.#epoch = position.epoch
     this.#offset = position.offset
-    this.#heard = undefined
-    this.#isBehind = false
+    if (this.#catchUp) this.#catchUp.heard = undefined
+    if (this.#state === 'behind') this.#state = 'open'
     if (rest.length > 0) this.deliver(new EventBatch(this.topic, position.epoch, rest))
-  }
-}
-
-/** The events of a batch that come after `position`, or `undefined` when it does not continue there. */
-function continuation({ epoch, events }: EventBatch, position: Position): LogEvent[] | undefined {
-  const [first] = events
-  if (!first) return []
-  if (epoch !== position.epoch || first.offset > position.offset + 1) return undefined
-  return first.offset === position.offset + 1
-    ? events
-    : events.filter(({ offset }) => offset > position.offset)
-}
-
-/** Events that wait for the log's answer: a bounded number of them, and always the position of the last. */
-class HeardEvents {
-  readonly #limit: number
-  #batches: EventBatch[] = []
-  #count = 0
-  /** More was heard than is kept, or not all of it, so it continues nothing. */
-  #isSpoilt = false
-  last: Position | undefined
-
-  constructor(limit: number) {
-    this.#limit = limit
-  }
-
-  add(batch: EventBatch): void {
-    const newest = batch.events.at(-1)
-    if (!newest) return
-    this.#count += batch.events.length
-    if (this.#count > this.#limit) this.spoil()
-    else this.#batches.push(batch)
-    this.last = { epoch: batch.epoch, offset: newest.offset }
-  }
-
-  /** Something is missing among what was heard. */
-  spoil(): void {
-    this.#isSpoilt = true
-    this.#batches = []
-    this.last = undefined
-  }
-
-  /** What continues at `position`; `undefined` when something between is missing. */
-  after(position: Position): LogEvent[] | undefined {
-    if (this.#isSpoilt) return undefined
-    const rest: LogEvent[] = []
-    let { offset } = position
-    for (const batch of this.#batches) {
-      const more = continuation(batch, { epoch: position.epoch, offset })
-      if (!more) return undefined
-      rest.push(...more)
-      offset = rest.at(-1)?.offset ?? offset
-    }
-    return rest
   }
 }

@@ -1,82 +1,79 @@
 import type { Clock } from '../core/clock.ts'
 
-/** Somebody with frames to write. Must not throw. */
-export interface Writer {
-  /** Writes everything that waits. Nothing may be left to write. */
-  write(): void
+/** Something that is done a few ms at a time. Must not throw. */
+export interface Work {
+  /** `false`: there is more to do, in another turn. */
+  work(turn: Turn): boolean
 }
 
-/** How long one turn may write, in ms. A write costs about 10 µs, so this is some hundreds of sockets. */
+/** How long one turn may take, in ms. A write costs about 5 µs, so this is some hundreds of sockets. */
 const TURN_MS = 4
 
 /** Between two looks at the clock. */
-const WRITES_PER_LOOK = 16
+const STEPS_PER_LOOK = 16
+
+/** The time there is until the process does something else. */
+export class Turn {
+  readonly #clock: Clock
+  readonly #startedAt: number
+  #steps = 0
+  #isOver = false
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#startedAt = clock.now()
+  }
+
+  /** Whether there is time for another step. Asked once after each of them. */
+  hasTime(): boolean {
+    this.#steps += 1
+    if (this.#steps % STEPS_PER_LOOK === 0) {
+      const elapsedMs = this.#clock.now() - this.#startedAt
+      // A clock that was set back ends the turn, too.
+      this.#isOver ||= elapsedMs >= TURN_MS || elapsedMs < 0
+    }
+    return !this.#isOver
+  }
+}
 
 /**
- * Serves those who have something to write in the order in which they came, a few ms at a time: between two turns
- * the process does everything else, so that one publish to 10,000 sockets holds nobody up. What comes for a socket
- * while it waits for its turn goes out in the same write.
+ * Does what is to be brought to sockets in the order in which it came, a few ms at a time: between two turns the
+ * process does everything else, so that one publish to 10,000 sockets holds nobody up. What comes for a socket while
+ * it waits for its turn goes out in the same write.
  */
 export class WriteQueue {
+  /** Whoever has nothing waiting writes at once, since it is their turn already. */
+  isDirect = false
   readonly #clock: Clock
   readonly #defer: (run: () => void) => void
-  readonly #waiting: Writer[] = []
+  readonly #waiting: Work[] = []
   #isScheduled = false
   #isServing = false
-  /** Since when whoever is added is served at once. */
-  #directSince: number | undefined
-  #servedDirectly = 0
 
   constructor(clock: Clock, defer: (run: () => void) => void) {
     this.#clock = clock
     this.#defer = defer
   }
 
-  add(writer: Writer): void {
-    this.#waiting.push(writer)
+  add(work: Work): void {
+    this.#waiting.push(work)
     this.#schedule()
   }
 
-  /** Whether somebody who would wait may write at once instead: nobody is before them, and there is time. */
-  isDirect(): boolean {
-    if (this.#directSince === undefined) return false
-    this.#servedDirectly += 1
-    if (this.#servedDirectly % WRITES_PER_LOOK === 0 && this.#isOver(this.#directSince)) {
-      this.#directSince = undefined
-    }
-    return this.#directSince !== undefined
-  }
-
-  /**
-   * Runs `deliver`, which has one frame for each of many: as many as there is time for are served at once, while what
-   * they need is still in the processor's cache.
-   */
-  directly(deliver: () => void): void {
-    if (this.#waiting.length === 0 && !this.#isServing) this.#directSince = this.#clock.now()
-    deliver()
-    this.#directSince = undefined
-  }
-
-  /** Serves as many as there is time for now, and the others later. */
+  /** Does as much as there is time for now, and the rest later. */
   serve(): void {
     // Somebody who is written to may end, of which others are to hear.
     if (this.#isServing) return
     this.#isServing = true
-    const startedAt = this.#clock.now()
-    let served = 0
-    while (served < this.#waiting.length) {
-      this.#waiting[served++]!.write()
-      if (served % WRITES_PER_LOOK === 0 && this.#isOver(startedAt)) break
+    const turn = new Turn(this.#clock)
+    let done = 0
+    while (done < this.#waiting.length && this.#waiting[done]!.work(turn)) {
+      done += 1
+      if (!turn.hasTime()) break
     }
-    this.#waiting.splice(0, served)
+    this.#waiting.splice(0, done)
     this.#isServing = false
     if (this.#waiting.length > 0) this.#schedule()
-  }
-
-  #isOver(startedAt: number): boolean {
-    const elapsedMs = this.#clock.now() - startedAt
-    // A clock that was set back ends the turn, too.
-    return elapsedMs >= TURN_MS || elapsedMs < 0
   }
 
   #schedule(): void {

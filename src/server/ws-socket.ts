@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
-import type { WebSocket } from 'ws'
+import type { RawData, WebSocket } from 'ws'
 import type { ServerSocket } from './connection.ts'
 import type { ServerConnection } from './realtime-server.ts'
-import type { SharedFrame } from './shared-frame.ts'
+import type { SharedFrames } from './shared-frame.ts'
 import type { WireFormat } from './wire-format.ts'
 
 /** How long a client may take to answer a close before its socket is destroyed. */
@@ -10,6 +10,9 @@ const CLOSE_TIMEOUT_MS = 5_000
 
 /** `WebSocket.OPEN`, without importing `ws`. */
 const OPEN = 1
+
+/** More is not copied into one buffer: sockets with different lists would each keep a copy until it has left. */
+const MAX_JOINED_CHARACTERS = 65_536
 
 const DEFLATE = 'permessage-deflate'
 
@@ -30,6 +33,44 @@ interface Internals {
   >
 }
 
+/** What becomes of a socket, as far as the attachment wants it. */
+export interface WsSocketOwner {
+  closed(socket: WsSocket): void
+}
+
+/**
+ * `ws` with sockets that tell their `WsSocket` what happens without listeners: their table is larger than anything
+ * else that is kept for an idle connection.
+ */
+export function withoutListeners(Base: typeof WebSocket): typeof WebSocket {
+  return class extends Base implements Telling {
+    toldSocket: WsSocket | undefined = undefined
+
+    override emit(event: string | symbol, ...args: unknown[]): boolean {
+      const { toldSocket } = this
+      if (!toldSocket) return super.emit(event, ...args)
+      switch (event) {
+        case 'message':
+          toldSocket.received(args[0] as RawData, args[1] as boolean)
+          return true
+        case 'pong':
+          toldSocket.isAlive = true
+          return true
+        // What breaks a socket (too large a message, bad UTF-8, a reset) is told by the close code that follows.
+        case 'error':
+          return true
+        case 'close':
+          toldSocket.closed(args[0] as number, args[1] as Buffer)
+      }
+      return super.emit(event, ...args)
+    }
+  }
+}
+
+interface Telling {
+  toldSocket: WsSocket | undefined
+}
+
 /** A socket of `ws` as the server core takes it. */
 export class WsSocket implements ServerSocket {
   /** Set when the core has taken the socket. */
@@ -38,17 +79,18 @@ export class WsSocket implements ServerSocket {
   isAlive = true
   readonly #webSocket: WebSocket
   readonly #format: WireFormat
+  readonly #owner: WsSocketOwner
   /** How a frame for many is made; `undefined`: `ws` makes it. */
   readonly #makeFrame: ((text: string) => Buffer) | undefined
-  readonly #socket: Socket | undefined
   /** What waited after the last write: 0 stays 0 until the next one, and a fan-out asks thousands of sockets. */
   #buffered = 0
 
-  constructor(webSocket: WebSocket, format: WireFormat) {
+  constructor(webSocket: WebSocket, format: WireFormat, owner: WsSocketOwner) {
     this.#webSocket = webSocket
     this.#format = format
+    this.#owner = owner
     this.#makeFrame = frameMaker(webSocket, format)
-    this.#socket = (webSocket as unknown as Internals)._socket ?? undefined
+    this.#listen()
   }
 
   get bufferedAmount(): number {
@@ -61,29 +103,33 @@ export class WsSocket implements ServerSocket {
     this.#buffered = this.#webSocket.bufferedAmount
   }
 
-  sendShared(frames: readonly SharedFrame[]): void {
+  sendShared(frames: SharedFrames): void {
     const makeFrame = this.#makeFrame
-    const socket = this.#socket
+    const { _socket: socket } = this.#webSocket as unknown as Internals
     if (!socket || !makeFrame || !isIdle(this.#webSocket, makeFrame === this.#format.compressedFrame)) {
-      for (const frame of frames) this.#webSocket.send(frame.as(this.#format.payload))
+      for (const frame of frames.list) this.#webSocket.send(frame.as(this.#format.payload))
       this.#buffered = this.#webSocket.bufferedAmount
       return
     }
-    if (frames.length === 1) {
-      socket.write(frames[0]!.as(makeFrame))
+    if (frames.characters <= MAX_JOINED_CHARACTERS) {
+      socket.write(frames.joined(makeFrame))
     } else {
-      // One system call for all of them.
       socket.cork()
-      for (const frame of frames) socket.write(frame.as(makeFrame))
+      for (const frame of frames.list) socket.write(frame.as(makeFrame))
       socket.uncork()
     }
     this.#buffered = socket.writableLength
   }
 
   /** A frame from the client. */
-  received(bytes: Buffer, isBinary: boolean): void {
+  received(data: RawData, isBinary: boolean): void {
     this.isAlive = true
-    this.connection?.message(this.#format.read(bytes, isBinary))
+    this.connection?.message(this.#format.read(data as Buffer, isBinary))
+  }
+
+  closed(code: number, reason: Buffer): void {
+    this.connection?.closed(code, reason.toString())
+    this.#owner.closed(this)
   }
 
   /** Closes, and does not wait long for a client that does not answer. */
@@ -107,6 +153,26 @@ export class WsSocket implements ServerSocket {
     } else {
       this.#webSocket.terminate()
     }
+  }
+
+  #listen(): void {
+    const webSocket: WebSocket & Partial<Telling> = this.#webSocket
+    if ('toldSocket' in webSocket) {
+      webSocket.toldSocket = this
+      return
+    }
+    // Another implementation in the place of `ws`, which makes its own sockets.
+    webSocket
+      .on('error', () => {})
+      .on('message', (data, isBinary) => {
+        this.received(data, isBinary)
+      })
+      .on('pong', () => {
+        this.isAlive = true
+      })
+      .on('close', (code, reason) => {
+        this.closed(code, reason)
+      })
   }
 }
 

@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type * as Ws from 'ws'
-import type { RawData, WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../core/errors.ts'
 import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer } from './realtime-server.ts'
 import { WireFormat } from './wire-format.ts'
-import { WsSocket } from './ws-socket.ts'
+import { withoutListeners, WsSocket } from './ws-socket.ts'
 
 export interface AttachWebSocketOptions {
   /** Upgrades of this path are ours; every other path is left to other listeners. @default '/realtime' */
@@ -94,13 +94,16 @@ export function attachWebSocket(
   const { thresholdBytes = DEFAULT_THRESHOLD_BYTES } = typeof compression === 'object' ? compression : {}
   const formats = wireFormats(options.codecs, thresholdBytes)
   let webSockets: WebSocketServer | undefined
-  const loaded = loadWs().then(({ WebSocketServer }) => {
+  const loaded = loadWs().then(({ WebSocket, WebSocketServer }) => {
     webSockets = new WebSocketServer({
       noServer: true,
+      WebSocket: withoutListeners(WebSocket),
       clientTracking: false,
       maxPayload: maxPayloadBytes,
       // The client's first choice of those that are known here; one of them was offered.
-      handleProtocols: (offered) => [...offered].find((name) => formats.has(name)) ?? false,
+      // One text for all sockets, and not the part of each request's headers.
+      handleProtocols: (offered) =>
+        formats.get([...offered].find((name) => formats.has(name)) ?? '')?.protocol ?? false,
       // Without what went before, so that one compressed frame fits every client.
       perMessageDeflate: compression !== false && {
         threshold: thresholdBytes,
@@ -110,30 +113,21 @@ export function attachWebSocket(
     })
     return webSockets
   })
-  const sockets = new Map<WebSocket, WsSocket>()
+  const sockets = new Set<WsSocket>()
   let onGone = () => {}
-
-  // One of each for all sockets: thousands of closures are memory.
-  function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
-    sockets.get(this)?.received(data as Buffer, isBinary)
-  }
-  function onPong(this: WebSocket): void {
-    const socket = sockets.get(this)
-    if (socket) socket.isAlive = true
-  }
-  function onClose(this: WebSocket, code: number, reason: Buffer): void {
-    const connection = sockets.get(this)?.connection
-    sockets.delete(this)
-    connection?.closed(code, reason.toString())
-    onGone()
+  const owner = {
+    closed(socket: WsSocket) {
+      sockets.delete(socket)
+      onGone()
+    },
   }
 
   function accept(webSocket: WebSocket, request: IncomingMessage): void {
-    const socket = new WsSocket(webSocket, formats.get(webSocket.protocol)!)
-    sockets.set(webSocket, socket)
-    // What breaks a socket (too large a message, bad UTF-8, a reset) is told by the close code that follows.
-    webSocket.on('error', ignore).on('message', onMessage).on('pong', onPong).on('close', onClose)
-    const { url, headers } = request
+    const socket = new WsSocket(webSocket, formats.get(webSocket.protocol)!, owner)
+    sockets.add(socket)
+    const { headers } = request
+    // One text for all sockets, where it is the same.
+    const url = request.url === path ? path : request.url
     socket.connection = server.opened(socket, { url, headers, remoteAddress: request.socket.remoteAddress })
   }
 
@@ -170,7 +164,7 @@ export function attachWebSocket(
   httpServer.on('upgrade', onUpgrade)
 
   const pings = setInterval(() => {
-    for (const socket of sockets.values()) socket.probe()
+    for (const socket of sockets) socket.probe()
   }, pingIntervalMs)
   // The HTTP server keeps the process alive, not its pings.
   pings.unref()
@@ -185,7 +179,7 @@ export function attachWebSocket(
         onGone = () => {
           if (sockets.size === 0) resolve()
         }
-        for (const socket of sockets.values()) socket.close(1001, 'server is going away')
+        for (const socket of sockets) socket.close(1001, 'server is going away')
         onGone()
       }))
     },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { decodeServerMessage } from '../../src/core/protocol/codec.ts'
 import type { ServerMessage } from '../../src/core/protocol/messages.ts'
-import { createRealtimeServer, memoryEventLog, type SharedFrame } from '../../src/server/index.ts'
+import { createRealtimeServer, memoryEventLog, type SharedFrames } from '../../src/server/index.ts'
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const bytesOf = (text: string) => Buffer.from(text)
@@ -28,16 +28,16 @@ function start() {
 /** A socket that keeps what each write held. */
 class RecordingSocket {
   readonly writes: ServerMessage[][] = []
-  readonly buffers: Buffer[] = []
+  readonly buffers: Uint8Array[] = []
   bufferedAmount = 0
 
   send(text: string): void {
     this.writes.push([this.#read(text)])
   }
 
-  sendShared(frames: readonly SharedFrame[]): void {
-    this.buffers.push(...frames.map((frame) => frame.as(bytesOf)))
-    this.writes.push(frames.map(({ text }) => this.#read(text)))
+  sendShared(frames: SharedFrames): void {
+    this.buffers.push(frames.joined(bytesOf))
+    this.writes.push(frames.list.map(({ text }) => this.#read(text)))
   }
 
   close(): void {
@@ -107,11 +107,41 @@ describe('fan-out', () => {
     await host.server.publish('a', { type: 'n' })
     while (host.hasTurns()) host.takeTurn()
     for (const { socket } of clients) {
-      const events = socket.taken().flat()
-      expect(events.filter((event) => event.startsWith('a'))).toEqual(['a1', 'a2'])
-      expect(events).toContain('b1')
+      expect(socket.taken()).toEqual([['a1'], ['b1', 'a2']])
     }
-    expect(clients.at(-1)!.socket.buffers).toHaveLength(3)
+    expect(clients.at(-1)!.socket.buffers).toHaveLength(2)
+  })
+
+  it('sends one buffer to all sockets that are sent the same frames, and their own to the others', async () => {
+    const host = start()
+    const both = [await connect(host, 'a', 'b'), await connect(host, 'a', 'b')]
+    const one = [await connect(host, 'b'), await connect(host, 'b')]
+    await host.server.publish('a', { type: 'n' })
+    await host.server.publish('b', { type: 'n' })
+    while (host.hasTurns()) host.takeTurn()
+    const buffers = [...both, ...one].map(({ socket }) => socket.buffers)
+    expect(buffers.map(({ length }) => length)).toEqual([1, 1, 1, 1])
+    expect(buffers[0]![0]).toBe(buffers[1]![0])
+    expect(buffers[2]![0]).toBe(buffers[3]![0])
+    expect(both[0]!.socket.taken()).toEqual([['a1', 'b1']])
+    expect(one[0]!.socket.taken()).toEqual([['b1']])
+  })
+
+  it('tells everybody in a single turn of a burst that would wait without a bound', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 200; n++) clients.push(await connect(host, 'a'))
+    await host.server.publish('a', { type: 'n' })
+    host.takeTurn()
+    // 64 full batches, and one that is growing.
+    for (let n = 0; n < 6_500; n++) void host.server.publish('a', { type: 'n' })
+    expect(clients.at(-1)!.socket.writes).toEqual([])
+    for (let n = 0; n < 100; n++) void host.server.publish('a', { type: 'n' })
+    while (host.hasTurns()) host.takeTurn()
+    for (const { socket } of clients) {
+      const offsets = socket.taken().flat()
+      expect(offsets).toEqual(Array.from({ length: 6_601 }, (_, n) => `a${n + 1}`))
+    }
   })
 
   it('writes the events of several topics to a socket at once', async () => {
@@ -125,15 +155,16 @@ describe('fan-out', () => {
   it('writes what waits for a socket before an answer, and before a close', async () => {
     const host = start()
     const clients = []
-    for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a'))
+    for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a', 'b'))
     await host.server.publish('a', { type: 'n' })
-    host.takeTurn()
+    await host.server.publish('b', { type: 'n' })
+    while (clients[0]!.socket.writes.length === 0) host.takeTurn()
     const [asking, leaving] = [clients.at(-1)!, clients.at(-2)!]
     expect(asking.socket.writes).toEqual([])
     asking.connection.message('{"t":"ping"}')
-    expect(asking.socket.taken()).toEqual([['a1'], ['pong']])
+    expect(asking.socket.taken()).toEqual([['a1', 'b1'], ['pong']])
     leaving.connection.message('{"t":"hello"}')
-    expect(leaving.socket.taken()).toEqual([['a1'], []])
+    expect(leaving.socket.taken()).toEqual([['a1', 'b1'], []])
     while (host.hasTurns()) host.takeTurn()
     expect([...asking.socket.taken(), ...leaving.socket.taken()]).toEqual([])
   })
