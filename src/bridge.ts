@@ -369,6 +369,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   /**
    * Changes cached data as if the server had confirmed it: under what mutations show, and not taken back when one of
    * them is refused. Use it in place of `setQueryData` while mutations may be pending.
+   *
+   * Where it stands among the events is not known. An answer of the server's may have been overtaken by them: add
+   * `invalidate(…)`, so that it is shown at once, and fetched.
    */
   write(effects: Effect | readonly Effect[]): void {
     this.cache.write([effects].flat())

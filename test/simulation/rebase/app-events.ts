@@ -73,7 +73,7 @@ export function appEvents(configuration: Configuration) {
   })
 }
 
-const touched = (board: Board): Effect[] =>
+export const touched = (board: Board): Effect[] =>
   QUERIES.filter(({ boards }) => boards.includes(board)).map(({ key }) =>
     invalidate({ queryKey: key, exact: true }),
   )

@@ -5,9 +5,9 @@ import type { RealtimeError } from '../../../src/core/errors.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { positioned } from '../../../src/features.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
-import { appEvents, changedBeside, guessed, saved } from './app-events.ts'
+import { appEvents, changedBeside, deleted, guessed, saved, touched } from './app-events.ts'
 import type { Configuration } from './configurations.ts'
-import { ModelServer, type Write } from './facts.ts'
+import { boardOf, ModelServer, type Write } from './facts.ts'
 import { Lost, type Positions, type WriteAnswer } from './network.ts'
 import type { Operation } from './operation.ts'
 import { Page, type PageOptions } from './page.ts'
@@ -103,6 +103,19 @@ export class BridgePage extends Page {
     const at = Object.values(positions ?? {}).map(({ epoch, offset }) => `${epoch}:${offset}`)
     const where = `${isLive ? 'live' : 'frozen'} at ${at.join()} over ${inWords(query, base)}`
     return `${super.describe(query)}, ${where}, pending ${pending.join()}`
+  }
+
+  override save(write: Write, id: string): void {
+    const { network, index } = this.options
+    const life = this.#life
+    const written = ({ fact: { write: done, row } }: WriteAnswer) => {
+      if (life !== this.#life || done.op === 'add') return
+      const known = done.op === 'delete' ? deleted(done.id) : saved(row!, network.configuration)
+      // Events may have overtaken the answer, so it is shown, and fetched.
+      this.bridge.write([...known, ...touched(boardOf(done))])
+    }
+    // Refused, it has changed nothing.
+    network.write(index, write, { mutationId: id, refused: false }).then(written, () => undefined)
   }
 
   override settleFailed(luck: number): void {

@@ -26,6 +26,7 @@ export const KINDS = [
   'restart',
   'reload',
   'settle-failed',
+  'save',
 ] as const
 export type Kind = (typeof KINDS)[number]
 
@@ -60,7 +61,11 @@ export const BUSY: Regime = {
   restart: 0.1,
   reload: 0.3,
   'settle-failed': 0.5,
+  save: 0,
 }
+
+/** Some save without a mutation, and write the answer into the cache. */
+export const SAVING: Regime = { ...BUSY, save: 5 }
 
 /** People who now and then change something. */
 export const CALM: Regime = { ...BUSY, mutate: 5, write: 2, serve: 30, respond: 30, deliver: 40 }

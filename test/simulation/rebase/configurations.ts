@@ -29,10 +29,14 @@ export interface Configuration {
   readonly stale: boolean
   /** Of 100 requests, how many are lost on either way. */
   readonly lost: number
+  /** Of 100 writes, how many are carried out after their author has given up waiting for the answer. */
+  readonly late: number
   /** Of 100 mutations, how many the server refuses. */
   readonly refused: number
   /** Increments are declared not idempotent. */
   readonly counters: boolean
+  /** Apps save with requests of their own, and write the answer into the cache. */
+  readonly saves: boolean
   /** Pages are reloaded, with what was persisted. */
   readonly reloads: boolean
   /** The realtime server dies with its log, and begins another epoch. */
@@ -55,8 +59,10 @@ const POSITIONED: Configuration = {
   filtered: false,
   stale: false,
   lost: 0,
+  late: 0,
   refused: 20,
   counters: true,
+  saves: false,
   reloads: false,
   restarts: false,
   logSize: 100,
@@ -72,7 +78,7 @@ const UNPOSITIONED: Configuration = {
 }
 
 /** The hundred percent: nothing may go wrong in these. */
-export const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
+const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
   POSITIONED,
   { ...POSITIONED, name: 'chaos', frames: 'chaos', logSize: 5 },
   { ...POSITIONED, name: 'stale replicas', stale: true, logSize: 8, counts: 'value' },
@@ -97,7 +103,7 @@ export const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
   { ...POSITIONED, name: 'reloads', reloads: true, lost: 5, logSize: 8 },
 ]
 
-export const SETTLED_CONFIGURATIONS: readonly Configuration[] = [
+const SETTLED_CONFIGURATIONS: readonly Configuration[] = [
   { ...UNPOSITIONED, name: 'no positions, invalidate events', promise: 'settled', events: 'touched' },
 ]
 
@@ -105,6 +111,11 @@ export const CONVERGING_CONFIGURATIONS: readonly Configuration[] = [
   { ...UNPOSITIONED, name: 'no positions, row events' },
   { ...UNPOSITIONED, name: 'no positions, row events with versions', versions: true },
   { ...UNPOSITIONED, name: 'no positions, no echo', echo: false, settle: 'refetch' },
+  { ...UNPOSITIONED, name: 'no positions, own writes', saves: true },
+  { ...UNPOSITIONED, name: 'no positions, invalidate events, own writes', events: 'touched', saves: true },
+  { ...UNPOSITIONED, name: 'no positions, late requests', late: 15 },
+  { ...POSITIONED, name: 'own writes', promise: 'converges', saves: true },
+  { ...POSITIONED, name: 'late requests', promise: 'converges', late: 15 },
 ]
 
 export const CONFIGURATIONS: readonly Configuration[] = [

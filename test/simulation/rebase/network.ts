@@ -39,6 +39,8 @@ export class Network {
   readonly configuration: Configuration
   readonly exchanges: Exchange[] = []
   readonly links = new Map<number, Link>()
+  /** Writes whose authors have given up waiting. They reach the server all the same. */
+  readonly #late: Exchange[] = []
   /** By client: counts its page loads. What a page has asked for does not come home to the next one. */
   readonly lives = new Map<number, number>()
   readonly down = new Set<number>()
@@ -71,10 +73,21 @@ export class Network {
   /** One request reaches the server. `luck` decides what becomes of it. */
   serve(pick: number, luck: number): void {
     const open = this.exchanges.filter(({ result }) => !result)
+    const late = this.#late[(pick % (open.length + this.#late.length)) - open.length]
+    if (late) {
+      this.#late.splice(this.#late.indexOf(late), 1)
+      this.#commit(late)
+      return
+    }
     const exchange = open[pick % open.length]
     if (!exchange) return
     const { lost } = this.configuration
     const chance = this.isHealed ? 100 : luck % 100
+    if (exchange.write && (luck >> 7) % 100 < this.configuration.late && !this.isHealed) {
+      this.#late.push(exchange)
+      exchange.result = failed(new Lost('no answer in time'))
+      return
+    }
     if (exchange.query) {
       exchange.result =
         chance < lost / 2 ? failed(new Lost('no answer')) : { ok: true, value: this.#answer(exchange, luck) }
@@ -85,6 +98,11 @@ export class Network {
       exchange.result = this.#commit(exchange)
       if (chance < lost) exchange.result = failed(new Lost('the answer is lost'))
     }
+  }
+
+  /** Whether requests are on their way to the server. */
+  get isServing(): boolean {
+    return this.#late.length > 0 || this.exchanges.some(({ result }) => !result)
   }
 
   /** One answer comes home. */

@@ -7,7 +7,7 @@ import {
   type QueryObserverOptions,
 } from '@tanstack/query-core'
 import type { VirtualTime } from '../virtual-time.ts'
-import type { Row } from './facts.ts'
+import type { Row, Write } from './facts.ts'
 import { Lost, type Network } from './network.ts'
 import type { Operation } from './operation.ts'
 import { inWords, rowsOf, type FeedPage, type RowQuery } from './queries.ts'
@@ -132,6 +132,9 @@ export abstract class Page {
         void this.queryClient.refetchQueries({ queryKey: query.key, exact: true })
     }
   }
+
+  /** Sends a write past the mutations. */
+  save(_write: Write, _id: string): void {}
 
   /** The person decides what becomes of what was refused. */
   settleFailed(_luck: number): void {}

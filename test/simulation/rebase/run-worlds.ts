@@ -1,7 +1,7 @@
 /** Runs histories of some worlds as tests, and prints how many commands that were. */
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { BUSY, commandArbitrary } from './commands.ts'
+import { BUSY, commandArbitrary, SAVING } from './commands.ts'
 import type { Configuration } from './configurations.ts'
 import { QUERIES } from './queries.ts'
 import { shrink } from './shrink.ts'
@@ -25,7 +25,10 @@ const histories = (configuration: Configuration): fc.Arbitrary<History> =>
     clients: fc.integer({ min: 2, max: 3 }),
     queries: someQueries,
     habits: fc.nat(31),
-    commands: fc.array(commandArbitrary(BUSY), { maxLength: MAX_LENGTH, size: 'max' }),
+    commands: fc.array(commandArbitrary(configuration.saves ? SAVING : BUSY), {
+      maxLength: MAX_LENGTH,
+      size: 'max',
+    }),
   })
 
 const promises: Readonly<Record<Configuration['promise'], string>> = {

@@ -1,7 +1,7 @@
 /** Runs a history on virtual time, and gives what came of it. */
 import { notifyManager, onlineManager } from '@tanstack/query-core'
 import { VirtualTime } from '../virtual-time.ts'
-import { BUSY, CALM, commandsOf, randomOf, type Regime } from './commands.ts'
+import { BUSY, CALM, commandsOf, randomOf, SAVING, type Regime } from './commands.ts'
 import type { Configuration } from './configurations.ts'
 import type { PageOptions, Page } from './page.ts'
 import { QUERIES } from './queries.ts'
@@ -50,7 +50,8 @@ export interface WalkOptions {
 /** The history of a seed. */
 export function walk({ configuration, seed, length, regime = 'busy', clients }: WalkOptions): History {
   const random = randomOf(seed ^ 0x5bd1e995)
-  const rates: Regime = regime === 'busy' ? BUSY : CALM
+  const busy = configuration.saves ? SAVING : BUSY
+  const rates: Regime = regime === 'busy' ? busy : CALM
   return {
     configuration,
     clients: clients ?? (random() < 0.5 ? 2 : 3),

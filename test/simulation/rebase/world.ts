@@ -179,6 +179,9 @@ export class World {
       case 'reload':
         if (this.#history.configuration.reloads) await page.reload()
         break
+      case 'save':
+        this.#save(page, pick, luck)
+        break
       case 'settle-failed':
         page.settleFailed(luck)
     }
@@ -232,6 +235,16 @@ export class World {
     page.operations.push(operation)
     this.operations.push(operation)
     page.run(operation)
+  }
+
+  /** The app saves with a request of its own: no guess, and the answer is written into the cache. */
+  #save(page: Page, pick: number, luck: number): void {
+    if (!this.#history.configuration.saves) return
+    const rows = page.rows()
+    const client = page.options.index
+    const wish = { kind: 4 + ((luck >> 3) % 16), row: rows[pick % rows.length], board: BOARDS[luck % 2]! }
+    const write = this.#writeOf({ ...wish, client, luck })
+    if (write) page.save(write, `save${this.#serial}`)
   }
 
   /** Somebody who is not one of the clients. */
@@ -309,7 +322,7 @@ export class World {
         link ? `frame for ${link.client}: ${JSON.stringify(link.frames[0])}` : 'a request goes on',
       )
       if (link) network.deliver(link.client, 0)
-      else if (network.exchanges.some(({ result }) => !result)) network.serve(0, 99)
+      else if (network.isServing) network.serve(0, 99)
       else if (network.exchanges.length > 0) await this.#respond(0)
       else return
       await settle()
