@@ -1,6 +1,11 @@
+import { execFileSync } from 'node:child_process'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PostgresServer } from '../support/postgres-server.ts'
+
+/** `T`: stopped. */
+const stateOf = (pid: number) =>
+  execFileSync('ps', ['-o', 'state=', '-p', String(pid)], { encoding: 'utf8' }).trim()
 
 describe('PostgresServer', () => {
   let server: PostgresServer
@@ -43,10 +48,15 @@ describe('PostgresServer', () => {
   it('answers nobody while it is frozen, and goes on afterwards', async () => {
     const client = new pg.Client(server.connection)
     await client.connect()
+    const [{ pid }] = (await client.query<{ pid: number }>('select pg_backend_pid() as pid')).rows as [
+      { pid: number },
+    ]
     server.freeze()
     const order: string[] = []
     const answer = client.query('select 1').then(() => order.push('answered'))
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    // The kernel runs nothing of what it has stopped, so there is nothing to wait for.
+    while (!stateOf(pid).startsWith('T'));
+    await new Promise((resolve) => setImmediate(resolve))
     order.push('thawed')
     server.thaw()
     await answer
