@@ -1,0 +1,45 @@
+/** Clients that flood a server, and one beside them that does not. `bench/flood` measures what it notices. */
+import { describe, expect, it } from 'vitest'
+import { startServer, TestClient } from './support.ts'
+
+const FLOODS = {
+  'of messages': { frame: '{"t":"ping"}', reason: 'too many messages' },
+  'of frames that are no messages': { frame: '{"t":"?"}', reason: 'too many messages' },
+  'of large frames': {
+    frame: JSON.stringify({ t: 'signal', topic: 'room', type: 'x', data: 'x'.repeat(60_000) }),
+    reason: 'too many messages',
+  },
+  'of sends': { frame: '{"t":"send","id":"1","type":"slow"}', reason: 'too many messages' },
+  'of joins': {
+    frame: '{"t":"presence-join","topic":"room","state":1}',
+    reason: expect.stringMatching(/^too many (messages|subscriptions)$/) as unknown as string,
+  },
+}
+
+describe.each(Object.entries(FLOODS))('a flood %s', (_, { frame, reason }) => {
+  it('is ended with 4429, and a calm client beside it is answered and misses nothing', async () => {
+    const { server, url } = await startServer({
+      // What a flooder asks for takes for ever.
+      onSend: ({ type, data }) => (type === 'slow' ? new Promise(() => {}) : data),
+      onError: () => {},
+    })
+    const calm = await TestClient.ready(url)
+    calm.subscribe('calm')
+    await calm.next('subscribed')
+    const flooders = await Promise.all(Array.from({ length: 5 }, () => TestClient.ready(url)))
+    const flooding = flooders.map(async ({ socket, closed }) => {
+      // Several times of what is taken, whatever it costs.
+      for (let n = 0; n < 500; n++) socket.send(frame)
+      return closed
+    })
+    for (let n = 1; n <= 40; n++) {
+      calm.send({ t: 'send', id: String(n), type: 'echo', data: n })
+      expect(await calm.next('ack')).toEqual({ t: 'ack', id: String(n), data: n })
+      await server.publish('calm', { type: 'n', data: n })
+      expect(await calm.events(1)).toMatchObject([{ offset: n, data: n }])
+    }
+    for (const ended of await Promise.all(flooding)) expect(ended).toEqual({ code: 4429, reason })
+    await calm.settled()
+    expect(server.stats()).toMatchObject({ connections: 1, bufferedBytes: 0, closed: { 4429: 5 } })
+  })
+})
