@@ -103,7 +103,8 @@ export class Connection extends Admission implements ServerConnection, SeatHost,
     }
     const decoded = readFrame(raw, this.limits.maxNesting)
     const now = this.context.clock.now()
-    if (!this.measured().takeMessage(costOf(decoded, this.subscriptions.size), now)) return
+    const cost = costOf(decoded, { length: size, subscriptions: this.subscriptions.size })
+    if (!this.measured().takeMessage(cost, now)) return
     this.#participation?.heard(now)
     if (decoded.ok) {
       this.context.counters.messages++

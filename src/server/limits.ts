@@ -19,7 +19,7 @@ export interface ServerLimits {
   readonly maxTopicLength: number
   /**
    * Messages of one connection, with bursts of twice as many; beyond it the connection is closed (4429). A
-   * message costs 1, each topic in it 0.1, and one that cannot be decoded 10.
+   * message costs 1, each topic in it 0.1, every 4,096 characters 1, and one that cannot be decoded 10.
    * @default 100
    */
   readonly maxMessagesPerSecond: number

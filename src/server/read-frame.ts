@@ -14,11 +14,18 @@ export function readFrame(raw: unknown, maxNesting: number): Decoded<ClientMessa
   return problem === undefined ? decoded : undecodable(problem)
 }
 
-/** Topics cost too: each of them asks the app and the log, or stands in the answer. So does a credential. */
-export function costOf(decoded: Decoded<ClientMessage>, subscriptions: number): number {
-  if (!decoded.ok) return 10
+/** Reading and checking so many characters costs as much as handling a small message. */
+const LENGTH_OF_ONE = 4_096
+
+/** Topics cost too: each of them asks the app and the log, or stands in the answer. So do a credential, and size. */
+export function costOf(
+  decoded: Decoded<ClientMessage>,
+  { length, subscriptions }: { length: number; subscriptions: number },
+): number {
+  const cost = 1 + Math.floor(length / LENGTH_OF_ONE)
+  if (!decoded.ok) return cost + 9
   const { message } = decoded
-  if (message.t === 'ping') return 1 + subscriptions / 10
-  if (message.t === 'auth') return 10
-  return 'topics' in message ? 1 + message.topics.length / 10 : 1
+  if (message.t === 'ping') return cost + subscriptions / 10
+  if (message.t === 'auth') return cost + 9
+  return 'topics' in message ? cost + message.topics.length / 10 : cost
 }

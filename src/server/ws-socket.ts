@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { RawData, WebSocket } from 'ws'
+import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { ServerSocket } from './connection.ts'
 import type { ServerConnection } from './realtime-server.ts'
 import type { SharedFrames } from './shared-frame.ts'
@@ -7,6 +8,9 @@ import type { WireFormat } from './wire-format.ts'
 
 /** How long a client may take to answer a close before its socket is destroyed. */
 const CLOSE_TIMEOUT_MS = 5_000
+
+/** How long the reason may take to reach a client that is cut for sending too much. */
+const FLOOD_CLOSE_MS = 1_000
 
 /** `WebSocket.OPEN`, without importing `ws`. */
 const OPEN = 1
@@ -136,9 +140,15 @@ export class WsSocket implements ServerSocket {
   close(code: number, reason: string): void {
     const webSocket = this.#webSocket
     webSocket.close(code, reason)
-    const timer = setTimeout(() => {
-      webSocket.terminate()
-    }, CLOSE_TIMEOUT_MS)
+    // What a flood goes on to bring is not read, and so its answer is not awaited either.
+    const isFlood = code === CloseCode.LimitExceeded
+    if (isFlood) webSocket.pause()
+    const timer = setTimeout(
+      () => {
+        webSocket.terminate()
+      },
+      isFlood ? FLOOD_CLOSE_MS : CLOSE_TIMEOUT_MS,
+    )
     timer.unref()
     webSocket.once('close', () => {
       clearTimeout(timer)

@@ -16,6 +16,21 @@ const FLOODS = {
   },
 }
 
+describe('a large message', () => {
+  it('counts for as much as it costs to read: a few a second are taken', async () => {
+    const { server, url } = await startServer({ onSend: () => 'taken', limits: { maxMessagesPerSecond: 100 } })
+    const client = await TestClient.ready(url)
+    const send = (n: number) => client.send({ t: 'send', id: String(n), type: 'x', data: 'x'.repeat(60_000) })
+    for (let n = 1; n <= 10; n++) {
+      send(n)
+      await client.next('ack')
+    }
+    for (let n = 11; n <= 200; n++) send(n)
+    expect(await client.closed).toEqual({ code: 4429, reason: 'too many messages' })
+    expect(server.stats().messages).toBeLessThan(100)
+  })
+})
+
 describe.each(Object.entries(FLOODS))('a flood %s', (_, { frame, reason }) => {
   it('is ended with 4429, and a calm client beside it is answered and misses nothing', async () => {
     const { server, url } = await startServer({
