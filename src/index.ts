@@ -10,7 +10,7 @@ export type { EffectExplanation, Explanation, QueryExplanation } from './core/ca
 export type { PendingMutation, PendingStatus } from './core/cache/pending-mutation.ts'
 export type { HeaderSource, PositionSource } from './core/cache/position-source.ts'
 export type { PositionedContext } from './core/cache/positioned-fetch.ts'
-export type { TopicsOfQuery } from './core/cache/topic-interest.ts'
+export type { RealtimeQueryMeta, TopicsOfQuery } from './core/cache/topic-interest.ts'
 export { systemClock, type Clock } from './core/clock.ts'
 export { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 export type { Position, RealtimeEvent } from './core/event.ts'

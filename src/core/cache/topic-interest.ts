@@ -10,6 +10,21 @@ import { RealtimeError } from '../errors.ts'
 /** The topics that keep a query live. `undefined`: the default topics do. */
 export type TopicsOfQuery = (query: Query) => readonly string[] | undefined
 
+/**
+ * The meta of queries, for TanStack's `Register`: `topics` are typed everywhere then.
+ *
+ * @example
+ * declare module '@tanstack/react-query' {
+ *   interface Register {
+ *     queryMeta: RealtimeQueryMeta
+ *   }
+ * }
+ */
+export interface RealtimeQueryMeta extends Record<string, unknown> {
+  /** The topics that keep the query live. */
+  readonly topics?: readonly string[]
+}
+
 /** The topics of a query where the app says nothing else: those in its `meta.topics`. */
 export function topicsInMeta(query: Query): readonly string[] | undefined {
   const topics: unknown = query.meta?.['topics']
