@@ -9,8 +9,10 @@
  * One thing flows back: the topics that the screen needs (cache → session).
  */
 import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
-import { requestFrame, type RequestFrame } from './core/cache/batcher.ts'
-import type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts'
+import { Announcer, join } from './announcer.ts'
+import type { BridgeCounts, RealtimeQueryBridgeOptions } from './bridge-options.ts'
+import { requestFrame } from './core/cache/batcher.ts'
+import { CACHE_LIMITS, type QueryInspection } from './core/cache/cache-options.ts'
 import { CacheSync } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
@@ -18,87 +20,30 @@ import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { PendingMutation } from './core/cache/pending-mutation.ts'
 import type { PendingMutations, PendingMutationsOptions } from './core/cache/pending-mutations.ts'
 import type { RoutedEvent } from './core/cache/plan-batch.ts'
-import { TopicInterest, topicsInMeta, type TopicsOfQuery } from './core/cache/topic-interest.ts'
+import { TopicInterest, topicsInMeta } from './core/cache/topic-interest.ts'
 import { TopicsWarning } from './core/cache/topics-warning.ts'
-import { systemClock, type Clock } from './core/clock.ts'
-import { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
-import type { Position, RealtimeEvent } from './core/event.ts'
+import { systemClock } from './core/clock.ts'
+import { RealtimeError } from './core/errors.ts'
+import type { RealtimeEvent } from './core/event.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import type { BridgeStatus, SessionLimits, WakeSignals } from './core/session/session.ts'
+import type { BridgeStatus } from './core/session/session.ts'
 import { Session } from './core/session/session.ts'
-import type { Transport } from './core/transport.ts'
 
-/** Bounds and times. Each has a default; see `CacheLimits` and `SessionLimits`. */
-export interface BridgeLimits extends CacheLimits, SessionLimits {
-  /** How long a topic stays subscribed after its last user is gone, in ms. @default 10_000 */
-  readonly topicLingerMs: number
-}
-
-export interface RealtimeQueryBridgeOptions<TTable extends EventTable> {
-  /** The app's QueryClient. */
-  readonly queryClient: QueryClient
-  /** The table made by `defineEvents` (or several, by `mergeEvents`). */
-  readonly events: TTable
-  /** How events come: `webSocketTransport(…)`, … */
-  readonly transport: Transport
-  /**
-   * Topics, for servers that have them. A list: always subscribed, and keeping live every query that names no
-   * topics of its own. A function: the topics of a query, in place of its `meta.topics`.
-   * @default []
-   */
-  readonly topics?: readonly string[] | TopicsOfQuery | undefined
-  /**
-   * Told of everything that went wrong and was skipped: bad messages, refused topics, failing handlers.
-   * @default console.warn, outside production
-   */
-  readonly onError?: ((error: RealtimeError) => void) | undefined
-  /**
-   * Who is signed in: any text that differs from user to user. `null`: nobody. Later it is told by `setIdentity`.
-   * @default null
-   */
-  readonly identity?: string | null | undefined
-  readonly limits?: Partial<BridgeLimits> | undefined
-  /** For tests. @default the platform's */
-  readonly clock?: Clock | undefined
-  /** For tests: numbers in [0, 1). @default Math.random */
-  readonly random?: (() => number) | undefined
-  /**
-   * What tells of the network and of the page's visibility, where it is not a browser's window (React Native).
-   * @default the window's events; none where there is no window
-   */
-  readonly signals?: WakeSignals | undefined
-  /** For tests: makes the ids of mutations. @default crypto.randomUUID */
-  readonly createId?: (() => string) | undefined
-  /** For tests: when a burst is flushed. @default requestAnimationFrame, or a timer in hidden tabs */
-  readonly requestFrame?: RequestFrame | undefined
-}
-
-/** What the bridge has counted since it was made. */
-export interface BridgeCounts {
-  /** Events received, good or bad. */
-  readonly events: number
-  /** Errors, by code. */
-  readonly errors: Readonly<Partial<Record<RealtimeErrorCode, number>>>
-}
-
-const CACHE_LIMITS: CacheLimits = {
-  maxQueuedEvents: 1_000,
-  maxJournalEffects: 1_000,
-  refetchIntervalMs: 200,
-  maxConcurrentRefetches: 6,
-  resetSpreadMs: 1_000,
-  streamLagMs: 5_000,
-  echoTimeoutMs: 5_000,
-  barrierTimeoutMs: 10_000,
-}
+export type { BridgeCounts, BridgeLimits, RealtimeQueryBridgeOptions } from './bridge-options.ts'
 
 const TOPIC_LINGER_MS = 10_000
 
 const NONE: readonly PendingMutation[] = []
 
 /** What the mutations of a bridge are made with. @internal */
-export type MutationParts = Omit<PendingMutationsOptions, 'queryClient' | 'optimistic' | 'ids' | 'owner'>
+export interface MutationParts extends Omit<
+  PendingMutationsOptions,
+  'queryClient' | 'optimistic' | 'ids' | 'owner' | 'createId'
+> {
+  readonly random: () => number
+  readonly createId: (() => string) | undefined
+}
 
 type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 
@@ -111,7 +56,6 @@ type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly queryClient: QueryClient
   readonly events: TTable
-  readonly #options: RealtimeQueryBridgeOptions<TTable>
   /** @internal */
   readonly session: Session
   /** @internal */
@@ -125,7 +69,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
   readonly #liveListeners = new Set<() => void>()
   readonly #handlers = new Map<string, Set<AnyHandler>>()
-  readonly #errors: Partial<Record<RealtimeErrorCode, number>> = {}
+  readonly #announcer: Announcer
   #eventCount = 0
   /** An event has named the mutation that caused it. */
   #hasEchoes = false
@@ -147,12 +91,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (process.env['NODE_ENV'] !== 'production') assertOneQueryCore(queryClient, QueryClient)
     this.queryClient = queryClient
     this.events = events
-    this.#options = options
+    this.#announcer = new Announcer(options.onError)
     this.#identity = options.identity ?? null
     // A limit that is `undefined` is not given.
     const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
     const report = (error: RealtimeError) => {
-      this.#report(error)
+      this.#announcer.report(error)
     }
     this.cache = new CacheSync({
       queryClient,
@@ -166,13 +110,14 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         for (const { event } of batch) {
           // L10: a handler may change the user in the midst of a batch.
           if (this.#isForgetting || identity !== this.#identity) return
-          if (event) this.#call(this.#handlers.get(event.type), event.data, event)
+          if (event) this.#announcer.call(this.#handlers.get(event.type), event.data, event)
         }
       },
     })
     this.#parts = {
       now: () => clock.now(),
-      createId: options.createId ?? (() => createId(random)),
+      random,
+      createId: options.createId,
       // A plain backend that names the mutation in its events tells the author as well.
       settle: () => (transport.decode === undefined || this.#hasEchoes ? 'echo' : 'refetch'),
       onChange: () => {
@@ -197,7 +142,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       isConnectionLive: () => this.session.isConnected,
       random,
       onChange: () => {
-        this.#call(this.#liveListeners)
+        this.#announcer.call(this.#liveListeners)
       },
     })
     const warning =
@@ -224,7 +169,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onStatus: (status) => {
           this.#live.changed()
           if (warning) warning.connection(status.status === 'live')
-          this.#call(this.#statusListeners, status)
+          this.#announcer.call(this.#statusListeners, status)
         },
         onTopicStates: () => {
           this.#live.changed()
@@ -297,7 +242,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Counters for devtools and health checks. */
   get counts(): BridgeCounts {
-    return { events: this.#eventCount, errors: { ...this.#errors } }
+    return { events: this.#eventCount, errors: { ...this.#announcer.errors } }
   }
 
   /** Calls `listener` whenever `status` changes. */
@@ -406,22 +351,6 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   }
 
   /**
-   * Where what the server has confirmed of a query stands in its topics.
-   * @internal
-   */
-  positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
-    return this.cache.positionsOf(query)
-  }
-
-  /**
-   * What the server has confirmed of a query, under what mutations show.
-   * @internal
-   */
-  baseOf(query: Query): unknown {
-    return this.cache.baseOf(query)
-  }
-
-  /**
    * The mutations: `make` gives them when the app first has one. So apps that have none do not ship them.
    * @internal
    */
@@ -440,54 +369,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       if (event.mutationId !== undefined) this.#hasEchoes = true
       const resolved = this.events.resolve(event)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
-      else this.#report(resolved.error)
+      else this.#announcer.report(resolved.error)
     }
     if (routed.length) this.cache.push(routed)
   }
-
-  /** Runs code of the app: what one throws is reported, and the others still run. */
-  #call<TArgs extends unknown[]>(
-    listeners: ReadonlySet<(...args: TArgs) => void> | undefined,
-    ...args: TArgs
-  ): void {
-    for (const listener of [...(listeners ?? [])]) {
-      try {
-        listener(...args)
-      } catch (cause) {
-        this.#report(
-          new RealtimeError('listener-failed', 'A listener threw. Catch what it throws.', { cause }),
-        )
-      }
-    }
-  }
-
-  #report(error: RealtimeError): void {
-    this.#errors[error.code] = (this.#errors[error.code] ?? 0) + 1
-    const { onError } = this.#options
-    if (!onError) {
-      if (process.env['NODE_ENV'] !== 'production') console.warn(error)
-      return
-    }
-    try {
-      onError(error)
-    } catch (cause) {
-      console.warn(cause) // Its own failure cannot be reported to itself.
-    }
-  }
-}
-
-/** Adds a listener. Gives what takes it out again. */
-function join<TListener>(listeners: Set<TListener>, listener: TListener): () => void {
-  listeners.add(listener)
-  return () => {
-    listeners.delete(listener)
-  }
-}
-
-/** `crypto.randomUUID` is there only where the page came over https. */
-function createId(random: () => number): string {
-  const own = (globalThis as { crypto?: Partial<Crypto> }).crypto
-  if (own?.randomUUID) return own.randomUUID()
-  const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16))
-  return digits.join('')
 }

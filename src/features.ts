@@ -5,6 +5,7 @@
 import type { QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import type { Tracked } from './core/cache/cache-sync.ts'
+import { mutationId } from './core/cache/mutation-id.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
@@ -72,12 +73,12 @@ export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
  * @internal
  */
 export function mutationsOf(bridge: AnyBridge): PendingMutations {
-  return bridge.withMutations((parts) => {
+  return bridge.withMutations(({ random, createId = () => mutationId(random), ...parts }) => {
     const { queryClient } = bridge
     const ids = new TemporaryIds()
     const { overlay } = tracked(bridge)
     const optimistic = bridge.cache.withMutations((host) => new Optimistic({ ...host, overlay, ids }))
-    return new PendingMutations({ ...parts, queryClient, optimistic, ids, owner: bridge })
+    return new PendingMutations({ ...parts, createId, queryClient, optimistic, ids, owner: bridge })
   })
 }
 

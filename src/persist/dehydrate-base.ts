@@ -42,7 +42,7 @@ export function dehydrateBase(
     },
     serializeData: (data: unknown): unknown => {
       const isAsked = asked !== undefined && asked.state.data === data
-      return serializeData(isAsked && asked ? bridge.baseOf(asked) : data)
+      return serializeData(isAsked && asked ? bridge.cache.baseOf(asked) : data)
     },
     shouldDehydrateMutation: (mutation) => {
       const isElsewhere = isPersisted(bridge) && isMutationOf(bridge, mutation.options)
@@ -74,7 +74,7 @@ export function dehydrateWithPositions(
     if (promise) return { ...dehydrated, meta: withPromise(meta) }
     const { dataUpdatedAt } = dehydrated.state
     const query = cache.get(queryHash)
-    const positions = query && bridge.positionsOf(query)
+    const positions = query && bridge.cache.positionsOf(query)
     return { ...dehydrated, ...withPositions(meta, positions && { positions, dataUpdatedAt }) }
   })
   return { ...state, queries }
@@ -100,6 +100,6 @@ export function serializeBase<TValue = string>(
     const { queryHash, state } = persistedQuery
     const query = bridge.queryClient.getQueryCache().get(queryHash)
     if (query === undefined || query.state.data !== state.data) return serialize(persistedQuery)
-    return serialize({ ...persistedQuery, state: { ...state, data: bridge.baseOf(query) } })
+    return serialize({ ...persistedQuery, state: { ...state, data: bridge.cache.baseOf(query) } })
   }
 }

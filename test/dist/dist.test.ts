@@ -21,6 +21,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
       'on',
       'outboxOf',
       'patch',
+      'positioned',
       'presenceOf',
       'remove',
       'resource',

@@ -50,6 +50,17 @@ export interface CacheLimits {
   readonly barrierTimeoutMs: number
 }
 
+export const CACHE_LIMITS: CacheLimits = {
+  maxQueuedEvents: 1_000,
+  maxJournalEffects: 1_000,
+  refetchIntervalMs: 200,
+  maxConcurrentRefetches: 6,
+  resetSpreadMs: 1_000,
+  streamLagMs: 5_000,
+  echoTimeoutMs: 5_000,
+  barrierTimeoutMs: 10_000,
+}
+
 /** What is known of a query's data. */
 export interface QueryInspection {
   /** The last confirmed data, under what mutations show. */
