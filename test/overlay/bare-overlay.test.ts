@@ -16,6 +16,7 @@ const response = (data: unknown, more: Partial<Response> = {}): Response => ({
   startedAt: 0,
   page: undefined,
   arrived: [],
+  undecided: new Set(),
   ...more,
 })
 
