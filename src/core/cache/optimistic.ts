@@ -7,7 +7,7 @@ import type { Query, QueryKey } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import { RealtimeError } from '../errors.ts'
 import { widest, type Fact, type Positions } from '../overlay/fact.ts'
-import { includes } from '../overlay/entry.ts'
+import { includes, waitsForEcho } from '../overlay/entry.ts'
 import type { Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
@@ -183,6 +183,7 @@ export class Optimistic {
     if (operation?.fate !== 'pending') return
     operation.fate = 'unknown'
     operation.settledAt = overlay.nextTick()
+    if (operation.settle === 'echo') this.#wait(operation)
     for (const query of this.#queriesOf(operation)) invalidate(query)
   }
 
@@ -192,6 +193,11 @@ export class Optimistic {
     if (operation?.fate !== 'unknown') return
     operation.fate = 'pending'
     operation.settledAt = Infinity
+    operation.isOverdue = false
+    operation.acks.clear()
+    const running = this.#running.get(mutationId)
+    running?.cancel?.()
+    if (running) running.cancel = undefined
     this.#show(this.#queriesOf(operation))
   }
 
@@ -309,7 +315,7 @@ export class Optimistic {
   start(): void {
     const { overlay } = this.#options
     for (const operation of overlay.operations.values())
-      if (operation.fate === 'acked' && operation.settle === 'echo' && !operation.isOverdue)
+      if (operation.fate !== 'pending' && operation.settle === 'echo' && !operation.isOverdue)
         this.#wait(operation)
     this.fetched()
   }
@@ -372,6 +378,13 @@ export class Optimistic {
   #acked(operation: Operation, positions: Positions | undefined): void {
     const { overlay } = this.#options
     for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
+    for (const other of overlay.operations.values()) {
+      if (other === operation) break
+      // Of one scope: it was carried out before this one, or not at all.
+      if (other.fate !== 'unknown' || other.scope === undefined || other.scope !== operation.scope) continue
+      for (const [topic, { epoch, offset }] of operation.acks)
+        if (!other.acks.has(topic)) other.acks.set(topic, { epoch, offset: offset - 1 })
+    }
     this.#wake()
     this.#untaint(operation)
     if (operation.fate === 'acked') return
@@ -454,7 +467,8 @@ export class Optimistic {
     if (fate !== 'unknown' && settle === 'echo' && !isOverdue && !hasEchoed) return
     const left = queries.filter((query) => {
       const entry = overlay.entries.get(query)
-      return entry?.base !== undefined && !includes(entry, operation, overlay.log) && !isAwaited(query)
+      if (entry?.base === undefined || waitsForEcho(entry, operation)) return false
+      return !includes(entry, operation, overlay.log) && !isAwaited(query)
     })
     this.#settleByFetch(operation, left)
   }

@@ -98,9 +98,17 @@ export function includes(entry: Entry, operation: Operation, log: StreamLog): bo
     isProven ||= reached === true
   }
   if (isProven || isHeldBack || entry.echoed.has(mutationId)) return true
-  const waitsForEcho = entry.positions.size > 0 && operation.settle === 'echo' && fate === 'acked'
-  if (waitsForEcho && acks.size === 0 && !operation.isOverdue) return false
-  return entry.readAt > settledAt
+  return !waitsForEcho(entry, operation) && entry.readAt > settledAt
+}
+
+/**
+ * Whether only its echo can tell where an operation stands that was sent: a fetch, however late, may come from a
+ * replica that lags behind. One that must not be shown twice, and may never have arrived, is not waited for.
+ */
+export function waitsForEcho({ positions }: Entry, operation: Operation): boolean {
+  const { fate, acks, settle, isOverdue, isIdempotent } = operation
+  const isPossible = fate === 'acked' || (fate === 'unknown' && isIdempotent)
+  return isPossible && positions.size > 0 && settle === 'echo' && acks.size === 0 && !isOverdue
 }
 
 /** Whether a response that began at `startedAt` and stands at `positions` has what an acked operation did. */

@@ -6,7 +6,7 @@ import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { positioned } from '../../../src/features.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, changedBeside, deleted, guessed, saved, touched } from './app-events.ts'
-import type { Configuration } from './configurations.ts'
+import { isIdempotent } from './configurations.ts'
 import { boardOf, ModelServer, type Write } from './facts.ts'
 import { Lost, type Positions, type WriteAnswer } from './network.ts'
 import type { Operation } from './operation.ts'
@@ -20,10 +20,6 @@ interface Variables {
 }
 
 const FRAME_MS = 16
-
-/** A row with an id of the server's own is there twice when a response has it before the answer names it. */
-export const isIdempotent = (op: Write['op'], { ids }: Configuration): boolean =>
-  op !== 'add' && !(op === 'insert' && ids === 'server')
 
 export class BridgePage extends Page {
   readonly errors: RealtimeError[] = []

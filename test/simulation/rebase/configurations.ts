@@ -1,3 +1,5 @@
+import type { Write } from './facts.ts'
+
 /** The worlds that histories run in: what the backend offers, and what the network does to it. */
 export interface Configuration {
   readonly name: string
@@ -132,3 +134,7 @@ export function configuration(name: string): Configuration {
     )
   return found
 }
+
+/** A row with an id of the server's own is there twice when a response has it before the answer names it. */
+export const isIdempotent = (op: Write['op'], { ids }: Configuration): boolean =>
+  op !== 'add' && !(op === 'insert' && ids === 'server')

@@ -18,6 +18,35 @@ interface Counterexample {
 
 const COUNTEREXAMPLES: readonly Counterexample[] = [
   {
+    name: 'a mutation of unknown outcome waits for its event: a response may be of a replica without it',
+    configuration: 'lost requests, stale replicas',
+    clients: 1,
+    queries: 1,
+    habits: 24,
+    commands: [
+      ['mutate', 1, 34, 6922],
+      ['mutate', 1, 39, 4282],
+      ['serve', 1, 12, 5196],
+      ['pass', 5, 58, 1115],
+      ['serve', 5, 14, 4011],
+      ['respond', 5, 50, 2375],
+      ['respond', 0, 9, 9691],
+      ['serve', 4, 11, 1548],
+      ['respond', 5, 44, 9762],
+    ],
+  },
+  {
+    name: 'a new row of unknown outcome gives way to the response that may have it',
+    configuration: 'server ids, everything at once',
+    clients: 1,
+    queries: 4096,
+    habits: 24,
+    commands: [
+      ['mutate', 2, 29, 2279],
+      ['serve', 5, 13, 1306],
+    ],
+  },
+  {
     name: 'a first load that waited for an increment in vain does not count it twice',
     configuration: 'positions',
     clients: 2,

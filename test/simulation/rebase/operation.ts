@@ -16,6 +16,8 @@ export interface Operation {
   mutationId: string | undefined
   /** `pending` until something is heard of it; `failed`: refused; `unknown`: nothing was heard in the end. */
   state: 'pending' | 'acked' | 'failed' | 'unknown'
+  /** When it became unknown. */
+  unknownAt?: number | undefined
 }
 
 /** The row that it is about, by the id that it was made under. */

@@ -3,7 +3,8 @@
  * is that state with one's own operations that are not in it), I3 (positions never go back). Nothing of the library's
  * folding is used here.
  */
-import { isIdempotent, type BridgePage } from './bridge-page.ts'
+import type { BridgePage } from './bridge-page.ts'
+import { isIdempotent } from './configurations.ts'
 import {
   boardOf,
   BOARDS,

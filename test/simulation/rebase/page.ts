@@ -42,7 +42,7 @@ export abstract class Page {
 
   constructor(options: PageOptions) {
     this.options = options
-    this.watcher = new Watcher(options.index, options.network.server, this.operations)
+    this.watcher = new Watcher(options, this.operations)
     this.queryClient = this.newQueryClient()
   }
 
@@ -177,5 +177,6 @@ export abstract class Page {
   /** What an operation's end means to its author. */
   protected ended(operation: Operation, error: unknown): void {
     operation.state = error === undefined ? 'acked' : error instanceof Lost ? 'unknown' : 'failed'
+    operation.unknownAt = this.options.time.now
   }
 }

@@ -5,6 +5,8 @@
  */
 import type { ModelServer, Row } from './facts.ts'
 import { showing, type Operation } from './operation.ts'
+import type { PageOptions } from './page.ts'
+import { isIdempotent, type Configuration } from './configurations.ts'
 import { isSameRow, rowsOf, type RowQuery, type Stats } from './queries.ts'
 
 export type AnomalyKind = 'flash-back' | 'flicker' | 'collateral' | 'duplicate'
@@ -32,18 +34,25 @@ interface Memory {
   credit: number
 }
 
+/** How long an event is waited for at most. */
+const ECHO_TIMEOUT_MS = 5_000
+
 const KEEPS_ITS_ROWS: readonly string[] = ['all', 'both', 'detail']
 
 export class Watcher {
   readonly anomalies: Anomaly[] = []
   readonly #client: number
   readonly #server: ModelServer
+  readonly #time: PageOptions['time']
+  readonly #configuration: Configuration
   readonly #operations: readonly Operation[]
   readonly #memories = new Map<string, Memory>()
 
-  constructor(client: number, server: ModelServer, operations: readonly Operation[]) {
-    this.#client = client
-    this.#server = server
+  constructor({ index, network, time }: PageOptions, operations: readonly Operation[]) {
+    this.#client = index
+    this.#server = network.server
+    this.#time = time
+    this.#configuration = network.configuration
     this.#operations = operations
   }
 
@@ -103,9 +112,13 @@ export class Watcher {
   }
 
   #lookFor(operation: Operation, view: Parameters<typeof showing>[1], memory: Memory): void {
-    const { state, mutationId, serial } = operation
+    const { state, mutationId, serial, unknownAt = 0 } = operation
     const isDead = state === 'failed' || mutationId === undefined
-    if (isDead || (state === 'unknown' && !this.#server.factOf(mutationId))) {
+    // When its event does not come either, a response may be of a replica that does not have it: nobody can tell. What
+    // must not be there twice does not wait for the event.
+    const isPatient = isIdempotent(operation.write.op, this.#configuration)
+    const isUnheardOf = !isPatient || this.#time.now - unknownAt >= ECHO_TIMEOUT_MS
+    if (isDead || (state === 'unknown' && (isUnheardOf || !this.#server.factOf(mutationId)))) {
       memory.shown.delete(operation)
       return
     }
@@ -144,7 +157,14 @@ export function collateral(
     isPartial,
     isOwn,
     isDeleted,
-  }: { isPartial: boolean; isOwn(row: Row): boolean; isDeleted(row: Row): boolean },
+    isMade,
+  }: {
+    isPartial: boolean
+    isOwn(row: Row): boolean
+    isDeleted(row: Row): boolean
+    /** The server has made the row. */
+    isMade(row: Row): boolean
+  },
 ): number {
   const was = new Map(before.map((row) => [row.id, row]))
   const is = new Map(after.map((row) => [row.id, row]))
@@ -155,7 +175,9 @@ export function collateral(
     // What waited for the end of a frame may be applied in the same step.
     // A guess beyond the last loaded row of an infinite list shows only while there is a row behind it.
     const isAtEdge = isPartial && (!a || !b)
-    const isNews = isAtEdge || (b ? b.rev > (a?.rev ?? 0) : isDeleted(a!))
+    // A row that a guess has taken from another query follows what is news there.
+    const isFromElsewhere = isPartial && a?.rev === 0 && isMade(a)
+    const isNews = isAtEdge || isFromElsewhere || (b ? b.rev > (a?.rev ?? 0) : isDeleted(a!))
     if (!isNews) count += 1
   }
   return count

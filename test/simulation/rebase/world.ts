@@ -209,6 +209,8 @@ export class World {
         isPartial: query.kind === 'feed' || query.kind === 'open',
         isOwn: ({ id }) => server.keyOf(id) === own,
         isDeleted: ({ id }) => server.deletedAt.has(server.keyOf(id)),
+        isMade: ({ id }) =>
+          page.operations.every(({ write, mutationId }) => write.op !== 'insert' || mutationId !== id),
       })
     }
   }
