@@ -14,6 +14,7 @@ import type {
   TransportConnection,
   TransportHandlers,
 } from '../core/transport.ts'
+import { closeInfoOf, fieldsOf, LOST, refusalOf } from './sse-refusal.ts'
 
 type Provided<T> = T | (() => T | Promise<T>)
 
@@ -58,9 +59,6 @@ export interface SseTransportOptions {
    */
   readonly heartbeat?: Omit<HeartbeatOptions, 'ping'> | false | undefined
 }
-
-/** A stream ended without a word, or was never reached. */
-const LOST = 1006
 
 /** An event that has no end is given up at this many characters. */
 const MAX_EVENT_LENGTH = 8 * 1024 * 1024
@@ -367,29 +365,3 @@ const notOurs = () =>
     'transport-failed',
     `What came is no stream of ${PROTOCOL}. Check the URL, or pass \`decode\` for messages of your own.`,
   )
-
-/** What an answer that is no stream means. The server kit says it itself; of others the status tells. */
-async function refusalOf(response: Response): Promise<CloseInfo> {
-  const text = (await response.text()).slice(0, 500)
-  const said = closeInfoOf(fieldsOf(text))
-  if (said) return said
-  const { status } = response
-  const code =
-    status === 401 ? 4401 : status === 403 ? 4403 : status === 429 ? 4429 : status === 204 ? 1008 : LOST
-  return { code, reason: /^text\/plain\b/i.test(response.headers.get('content-type') ?? '') ? text : '' }
-}
-
-function closeInfoOf({ code, reason }: Record<string, unknown>): CloseInfo | undefined {
-  if (typeof code !== 'number' || !(code >= 1000 && code <= 4999)) return undefined
-  return { code, reason: typeof reason === 'string' ? reason : '' }
-}
-
-/** The fields of a JSON object; none when it is not one. */
-function fieldsOf(json: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(json)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
-}
