@@ -55,7 +55,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
       'useTopic',
       'useTyping',
     ],
-    packages: ['@tanstack/react-query', 'react', 'react/jsx-runtime'],
+    packages: ['@tanstack/query-core', '@tanstack/react-query', 'react', 'react/jsx-runtime'],
   },
   'realtime-query-bridge/websocket': {
     file: 'websocket',
