@@ -73,6 +73,7 @@ type Step =
       readonly client: number
     }
   | { readonly do: 'leave'; readonly client: number }
+  | { readonly do: 'unsubscribe many'; readonly topic: string; readonly client: number }
   | { readonly do: 'turn' }
   | { readonly do: 'settle' }
 
@@ -96,6 +97,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), client }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('unsubscribe many' as const), topic, client }) },
   { weight: 6, arbitrary: fc.constant({ do: 'turn' as const }) },
   { weight: 2, arbitrary: fc.constant({ do: 'settle' as const }) },
 )
@@ -153,6 +155,8 @@ async function play(steps: readonly Step[]) {
     } else if (one.do === 'leave') {
       sockets[one.client]!.connection.closed(1001, '')
       all.push((sockets[one.client] = await connect()))
+    } else if (one.do === 'unsubscribe many') {
+      for (let n = 0; n < CLIENTS * 0.7; n++) sockets[(one.client + n) % CLIENTS]!.unsubscribe(one.topic)
     } else {
       const socket = sockets[one.client]!
       const isWanted = socket.wanted.has(one.topic)

@@ -112,6 +112,21 @@ describe('fan-out', () => {
     expect(clients.at(-1)!.socket.buffers).toHaveLength(2)
   })
 
+  it('leaves nobody out when many go while it is under way', async () => {
+    const host = start()
+    const clients = []
+    for (let n = 0; n < 200; n++) clients.push(await connect(host, 'a'))
+    await host.server.publish('a', { type: 'n' })
+    host.takeTurn()
+    const gone = clients.splice(0, 120)
+    expect(gone[0]!.socket.taken()).toEqual([['a1']])
+    expect(gone.at(-1)!.socket.taken()).toEqual([])
+    for (const { connection } of gone) connection.closed(1001, '')
+    while (host.hasTurns()) host.takeTurn()
+    for (const { socket } of clients) expect(socket.taken()).toEqual([['a1']])
+    expect(gone.at(-1)!.socket.taken()).toEqual([])
+  })
+
   it('sends one buffer to all sockets that are sent the same frames, and their own to the others', async () => {
     const host = start()
     const both = [await connect(host, 'a', 'b'), await connect(host, 'a', 'b')]
