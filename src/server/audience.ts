@@ -51,6 +51,11 @@ export class Audience implements Iterable<TopicListener> {
     this.#gaps = 0
   }
 
+  /** The list as it is now, with its empty places. */
+  get places(): readonly (TopicListener | undefined)[] {
+    return this.#places
+  }
+
   *[Symbol.iterator](): Generator<TopicListener, void> {
     const places = this.#places
     for (let at = 0; at < places.length; at++) {

@@ -86,7 +86,7 @@ export class FanOut {
     this.#growing.clear()
     this.#round = new Round(batches, {
       writes: this.#writes,
-      listeners: (topic) => this.listeners(topic),
+      audience: (topic) => this.#audiences.get(topic),
       ended: () => {
         this.#round = undefined
         this.#begin()
@@ -99,7 +99,7 @@ export class FanOut {
 /** What a round needs of the fan-out. */
 interface RoundHost {
   readonly writes: WriteQueue
-  listeners(topic: string): Iterable<TopicListener>
+  audience(topic: string): Audience | undefined
   ended(): void
 }
 
@@ -111,8 +111,9 @@ class Round implements Work {
   readonly #batches: readonly EventBatch[]
   readonly #host: RoundHost
   #next = 0
-  /** Those who have not heard the batch under way. Others may come and go. */
-  #audience: Iterator<TopicListener> | undefined
+  /** The audience of the batch under way, and how many places of it have been gone through. */
+  #places: Audience['places'] | undefined
+  #at = 0
   #hasEnded = false
 
   constructor(batches: readonly EventBatch[], host: RoundHost) {
@@ -136,12 +137,13 @@ class Round implements Work {
 
   #deliver(turn: Turn | undefined): boolean {
     for (let batch = this.#batches[this.#next]; batch; batch = this.#batches[this.#next]) {
-      const audience = (this.#audience ??= this.#host.listeners(batch.topic)[Symbol.iterator]())
-      for (let step = audience.next(); step.done !== true; step = audience.next()) {
-        step.value.deliver(batch)
+      const places = (this.#places ??= this.#host.audience(batch.topic)?.places ?? [])
+      while (this.#at < places.length) {
+        places[this.#at++]?.deliver(batch)
         if (turn && !turn.hasTime()) return false
       }
-      this.#audience = undefined
+      this.#places = undefined
+      this.#at = 0
       this.#next += 1
     }
     if (!this.#hasEnded) {

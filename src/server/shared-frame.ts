@@ -23,7 +23,10 @@ export class SharedFrame {
 
   /** What `encode` makes of the text: asked once, and remembered for as long as this frame is on its way. */
   as<T>(encode: Encode<T>): T {
-    return this.#encoded.get(encode, () => encode(this.text)) as T
+    const encoded = this.#encoded
+    // No closure for each of thousands of sockets.
+    if (encoded.isLast(encode)) return encoded.last as T
+    return encoded.add(encode, encoded.known(encode) ?? encode(this.text)) as T
   }
 }
 
@@ -41,8 +44,6 @@ export class SharedFrames {
 
   /** The length of their texts together. */
   get characters(): number {
-    const [only] = this.list
-    if (only && this.list.length === 1) return only.text.length
     return (this.#characters ??= this.list.reduce((sum, { text }) => sum + text.length, 0))
   }
 
@@ -56,9 +57,13 @@ export class SharedFrames {
 
   /** The bytes of all of them behind each other: put together for the first socket, and the same for the others. */
   joined(encode: Encode<Uint8Array>): Uint8Array {
-    const [only] = this.list
-    if (only && this.list.length === 1) return only.as(encode)
-    return this.#joined.get(encode, () => Buffer.concat(this.list.map((frame) => frame.as(encode))))
+    if (this.list.length === 1) return this.list[0]!.as(encode)
+    const joined = this.#joined
+    if (joined.isLast(encode)) return joined.last!
+    return joined.add(
+      encode,
+      joined.known(encode) ?? Buffer.concat(this.list.map((frame) => frame.as(encode))),
+    )
   }
 }
 
@@ -67,12 +72,22 @@ class Made<K extends object, T> {
   /** What was asked for last, which is what is asked for next. */
   #lastKey: K | undefined
   #last: T | undefined
-  #others: Map<K, T> | undefined
+  #all: Map<K, T> | undefined
 
-  get(key: K, make: () => T): T {
-    if (key === this.#lastKey) return this.#last as T
-    const made = this.#others?.get(key) ?? make()
-    if (this.#lastKey) (this.#others ??= new Map<K, T>()).set(this.#lastKey, this.#last as T)
+  get last(): T | undefined {
+    return this.#last
+  }
+
+  isLast(key: K): boolean {
+    return key === this.#lastKey
+  }
+
+  known(key: K): T | undefined {
+    return this.#all?.get(key)
+  }
+
+  add(key: K, made: T): T {
+    ;(this.#all ??= new Map<K, T>()).set(key, made)
     this.#lastKey = key
     this.#last = made
     return made

@@ -115,7 +115,7 @@ export class WsSocket implements ServerSocket {
       this.#buffered = this.#webSocket.bufferedAmount
       return
     }
-    if (frames.characters <= MAX_JOINED_CHARACTERS) {
+    if (frames.list.length === 1 || frames.characters <= MAX_JOINED_CHARACTERS) {
       socket.write(frames.joined(makeFrame))
     } else {
       socket.cork()
