@@ -102,7 +102,9 @@ async function all(jobs: Job[]): Promise<Map<string, Tally>> {
       next()
     })
   await Promise.all(Array.from({ length: WORKERS }, work))
-  console.log(`${commands} commands in ${Math.round((Date.now() - started) / 1_000)} s`)
+  const seconds = (Date.now() - started) / 1_000
+  const speed = `${Math.round(commands / seconds)} per second, ${WORKERS} workers`
+  console.log(`Seed ${SEED}: ${commands} commands in ${Math.round(seconds)} s (${speed})`)
   return tallies
 }
 
