@@ -1,9 +1,16 @@
 /** The same app with the bridge. */
-import { dehydrate, hydrate, MutationObserver, type MutationOptions } from '@tanstack/query-core'
+import {
+  dehydrate,
+  type DehydrateOptions,
+  hydrate,
+  MutationObserver,
+  type MutationOptions,
+} from '@tanstack/query-core'
 import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import type { RealtimeError } from '../../../src/core/errors.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { positioned } from '../../../src/features.ts'
+import { dehydrateWithPositions } from '../../../src/persist/dehydrate-base.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, changedBeside, deleted, guessed, saved, touched } from './app-events.ts'
 import { isIdempotent } from './configurations.ts'
@@ -202,12 +209,14 @@ export class BridgePage extends Page {
   /** The page is loaded again: what it had asked for is lost, what it has persisted is there. */
   override async reload(): Promise<void> {
     const { queryClient: old, bridge } = this
-    const kept = dehydrate(old, {
+    const options: DehydrateOptions = {
       shouldDehydrateMutation: ({ state }) => state.status === 'pending',
       shouldDehydrateQuery: ({ state }) => state.data !== undefined,
-    })
+    }
+    const { travels } = this.options.network.configuration
+    const kept = travels ? dehydrateWithPositions(bridge, options) : dehydrate(old, options)
     // What is persisted is what is confirmed.
-    for (const query of kept.queries) {
+    for (const query of travels ? [] : kept.queries) {
       const found = bridge.inspect(query.queryKey)
       if (found) query.state.data = found.base
     }
@@ -215,6 +224,7 @@ export class BridgePage extends Page {
     this.#life += 1
     this.version += 1
     const shown = this.leave()
+    for (const operation of this.operations) if (operation.state !== 'pending') operation.isOfThePast = true
     this.queryClient = this.newQueryClient()
     this.bridge = this.#newBridge()
     for (const op of ['insert', 'set', 'delete', 'add'] as const)

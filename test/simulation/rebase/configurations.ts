@@ -41,6 +41,8 @@ export interface Configuration {
   readonly saves: boolean
   /** Pages are reloaded, with what was persisted. */
   readonly reloads: boolean
+  /** What is persisted says where it stands in its topics. */
+  readonly travels: boolean
   /** The realtime server dies with its log, and begins another epoch. */
   readonly restarts: boolean
   /** Facts that the server can replay. */
@@ -66,6 +68,7 @@ const POSITIONED: Configuration = {
   counters: true,
   saves: false,
   reloads: false,
+  travels: false,
   restarts: false,
   logSize: 100,
 }
@@ -103,6 +106,7 @@ const POSITIONED_CONFIGURATIONS: readonly Configuration[] = [
   { ...POSITIONED, name: 'mixed events', events: 'mixed', logSize: 8 },
   { ...POSITIONED, name: 'server restarts', restarts: true },
   { ...POSITIONED, name: 'reloads', reloads: true, lost: 5, logSize: 8 },
+  { ...POSITIONED, name: 'reloads with positions', reloads: true, travels: true, logSize: 8 },
 ]
 
 const SETTLED_CONFIGURATIONS: readonly Configuration[] = [

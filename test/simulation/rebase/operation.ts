@@ -18,6 +18,8 @@ export interface Operation {
   state: 'pending' | 'acked' | 'failed' | 'unknown'
   /** When it became unknown. */
   unknownAt?: number | undefined
+  /** The page was loaded again since it was answered: what it did comes with its event. */
+  isOfThePast?: boolean
 }
 
 /** The row that it is about, by the id that it was made under. */

@@ -155,7 +155,7 @@ export class BridgeOracle implements Oracle {
   /** Whether an operation lies over a query: it is not refused, and not known to be in the query's base. */
   #isOver(page: BridgePage, operation: Operation, query: RowQuery, positions: Positions): boolean {
     const { state, mutationId, write } = operation
-    if (state === 'failed' || mutationId === undefined) return false
+    if (state === 'failed' || mutationId === undefined || operation.isOfThePast) return false
     const board = write.op === 'insert' ? write.row.board : write.board
     if (!query.boards.includes(board)) return false
     const isKnown = state === 'acked' || page.echoed.has(mutationId)
