@@ -10,12 +10,9 @@ import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { QueryPositions } from './core/cache/query-positions.ts'
-import { explainEffects, type Explanation } from './core/cache/explain.ts'
-import type { RealtimeEvent } from './core/event.ts'
 import { Overlay } from './core/overlay/overlay.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
-import { Outbox } from './core/session/outbox.ts'
 import { Presence } from './core/session/presence.ts'
 import { Signals } from './core/session/signals.ts'
 
@@ -33,19 +30,6 @@ export function signalsOf(bridge: AnyBridge): Pick<Signals, 'send' | 'listen'> {
 }
 
 /**
- * Messages to the app's handler on the server, over the same connection. One is kept while there is none, in order, and
- * sent once: the server knows it again. The promise never rejects; `fate` tells what became of it.
- *
- * @throws RealtimeError `usage`, from `send`: `data` is no JSON, or the transport speaks the messages of its backend.
- * @example
- * const ack = await outboxOf(bridge).send('task.nudge', { id }, { topic: `board:${boardId}` })
- * if (ack.fate !== 'acked') toast('Nobody was told.')
- */
-export function outboxOf(bridge: AnyBridge): Pick<Outbox, 'send'> {
-  return bridge.session.use(Outbox)
-}
-
-/**
  * Wraps a `queryFn`, so that the bridge knows where in the stream a response stands: what it has in it already is not
  * applied again, what it misses is, and one that is older than what is on screen is not shown. Pass the response, or its
  * positions, through `received`.
@@ -59,13 +43,6 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
 ): QueryFunction<TData, TQueryKey, TPageParam> {
   tracked(bridge)
   return positionedFetch(fn, bridge.cache.fetchOptions)
-}
-
-/** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
-export function explain(bridge: AnyBridge, event: RealtimeEvent): Explanation {
-  const resolved = bridge.events.resolve(event)
-  if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
-  return { ok: true, effects: explainEffects(resolved.effects, bridge.queryClient.getQueryCache()) }
 }
 
 /**
