@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createBrowser, pass, ROWS, type Browser } from './support.ts'
+import { createBrowser, pass, ROWS, type Browser, type Page } from './support.ts'
 
 describe('a page that is reloaded', () => {
   let browser: Browser
@@ -212,6 +212,95 @@ describe('a page that is reloaded', () => {
     expect(page.bridge.pendingMutations()).toMatchObject([{ mutationId: 'm2', status: 'failed' }])
     expect(browser.stored()).toEqual([])
     expect(page.codes()).toEqual([])
+  })
+
+  describe('with the network back this very moment', () => {
+    /** A page, offline, that has restored what another one has begun. */
+    async function openRestored(begin: (page: Page) => void) {
+      const before = await openOffline()
+      begin(before)
+      await pass()
+      before.kill()
+      const after = browser.openPage()
+      after.show()
+      await after.offline.restored
+      await pass()
+      return after
+    }
+
+    it.each<[string, (page: Page) => void]>([
+      ['a creation', (page) => void page.create('new')],
+      ['a mutation of a scope', (page) => void page.rename('row-0', 'new')],
+      ['a mutation without variables', (page) => void page.grow()],
+    ])('never sends %s that is discarded', async (_, begin) => {
+      const page = await openRestored(begin)
+      browser.goOnline()
+      page.bridge.pendingMutations()[0]!.discard()
+      await pass(60_000)
+      expect(browser.server.received).toEqual([])
+      expect(page.titles()).toEqual(['old'])
+      expect(page.pending()).toEqual([])
+      expect(browser.stored()).toEqual([])
+      expect(page.codes()).toEqual([])
+    })
+
+    it.each<[string, (page: Page) => void]>([
+      [
+        'the next one of its scope',
+        (page) => ['a', 'b'].forEach((title) => void page.rename('row-0', title)),
+      ],
+      ['one with the same variables', (page) => ['a', 'b'].forEach(() => void page.grow(1))],
+    ])('sends %s when one is discarded', async (_, begin) => {
+      const page = await openRestored(begin)
+      browser.goOnline()
+      page.bridge.pendingMutations()[0]!.discard()
+      await pass(60_000)
+      expect(browser.server.applied).toEqual(['m2'])
+      expect(page.rows()).toEqual(browser.server.rows)
+      expect(page.count()).toBe(browser.server.count)
+      expect(page.pending()).toEqual([])
+    })
+
+    it('sends the next one of a scope when one that was begun here is discarded', async () => {
+      const page = await openOffline()
+      for (const title of ['a', 'b']) void page.rename('row-0', title)
+      await pass()
+      browser.goOnline()
+      page.bridge.pendingMutations()[0]!.discard()
+      await pass(60_000)
+      expect(browser.server.applied).toEqual(['m2'])
+      expect(page.titles()).toEqual(['b'])
+    })
+
+    it('sends nothing in the name of the next user', async () => {
+      const page = await openRestored((before) => void before.create('new'))
+      browser.goOnline()
+      page.bridge.setIdentity('next')
+      await pass(60_000)
+      expect(browser.server.received).toEqual([])
+      expect(page.pending()).toEqual([])
+    })
+
+    it('sends nothing that is removed from the mutation cache', async () => {
+      const page = await openRestored((before) => void before.create('new'))
+      browser.goOnline()
+      page.queryClient.getMutationCache().clear()
+      await pass(60_000)
+      expect(browser.server.received).toEqual([])
+      expect(page.pending()).toEqual([])
+      expect(page.titles()).toEqual(['old'])
+    })
+
+    it('sends nothing that was begun here, and is removed from the mutation cache', async () => {
+      const page = await openOffline()
+      void page.create('new')
+      await pass()
+      browser.goOnline()
+      page.queryClient.getMutationCache().clear()
+      await pass(60_000)
+      expect(browser.server.received).toEqual([])
+      expect(page.titles()).toEqual(['old'])
+    })
   })
 
   it('survives several reloads offline', async () => {

@@ -297,9 +297,30 @@ export class PendingMutations {
       return
     const known = idIn(mutation)
     if (known !== undefined && this.#byId.has(known)) return
-    const { mutationId } = this.#begin(own.spec, { variables, mutation, mutationId: known })
+    const running = this.#begin(own.spec, { variables, mutation, mutationId: known })
+    this.#bindWhenSent(running, mutation)
     // The page that it comes from may have sent it.
-    this.#options.optimistic.sent(mutationId)
+    this.#options.optimistic.sent(running.mutationId)
+  }
+
+  /**
+   * Its first attempt says whose it is. The cache could not tell: TanStack may be about to send what is discarded, and so
+   * removed, just now.
+   */
+  #bindWhenSent(running: RunningMutation, mutation: AnyMutation): void {
+    const { mutationFn } = mutation.options
+    if (mutationFn === undefined) return
+    mutation.setOptions({
+      ...mutation.options,
+      mutationFn: (variables, context) => {
+        // A retry takes these options over, and has begun under its own context.
+        if (!this.#byContext.has(context)) {
+          running.isBound = true
+          this.#byContext.set(context, running)
+        }
+        return mutationFn(variables, context)
+      },
+    })
   }
 
   #onCacheEvent(event: MutationCacheNotifyEvent): void {
@@ -309,7 +330,8 @@ export class PendingMutations {
     const running = this.#byMutation.get(mutation)
     if (running === undefined) return
     if (event.type === 'removed' && mutation.state.status === 'pending' && mutation.state.isPaused) {
-      // It will never run.
+      // It will never run, not even when TanStack is about to go on with it.
+      running.controller.abort()
       this.#byId.delete(running.mutationId)
       this.#options.optimistic.reject(running.mutationId)
       this.#settle(running)
@@ -433,7 +455,10 @@ export class PendingMutations {
     controller.abort()
     this.#options.optimistic.reject(mutationId)
     if (mutation && (mutation.state.isPaused || fate !== 'open')) {
-      this.#options.queryClient.getMutationCache().remove(mutation)
+      const cache = this.#options.queryClient.getMutationCache()
+      cache.remove(mutation)
+      // TanStack may have gone on with it this very moment, and not with the next one of its scope.
+      cache.runNext(mutation).catch(() => undefined)
     }
     running.settled.resolve()
     this.#changed()
