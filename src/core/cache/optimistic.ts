@@ -433,6 +433,11 @@ export class Optimistic {
     if (running === undefined || running.cancel || !isAttached()) return
     running.cancel = clock.after(echoTimeoutMs, () => {
       operation.isOverdue = true
+      // A fetch that has come already tells now what it did not before.
+      this.#options.together(() => {
+        this.refresh()
+        this.#show(this.#queriesOf(operation))
+      })
       this.#forgetDone()
     })
   }

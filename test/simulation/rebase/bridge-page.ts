@@ -197,6 +197,10 @@ export class BridgePage extends Page {
     }
   }
 
+  override isKnown(operation: Operation): boolean {
+    return super.isKnown(operation) || this.echoed.has(operation.mutationId ?? '')
+  }
+
   protected override ended(operation: Operation, error: unknown): void {
     this.version += 1
     super.ended(operation, error)

@@ -174,6 +174,11 @@ export abstract class Page {
     this.queryClient.clear()
   }
 
+  /** Whether the author knows that it was carried out. */
+  isKnown({ state }: Operation): boolean {
+    return state === 'acked'
+  }
+
   /** What an operation's end means to its author. */
   protected ended(operation: Operation, error: unknown): void {
     operation.state = error === undefined ? 'acked' : error instanceof Lost ? 'unknown' : 'failed'

@@ -175,8 +175,9 @@ export function collateral(
     // What waited for the end of a frame may be applied in the same step.
     // A guess beyond the last loaded row of an infinite list shows only while there is a row behind it.
     const isAtEdge = isPartial && (!a || !b)
-    // A row that a guess has taken from another query follows what is news there.
-    const isFromElsewhere = isPartial && a?.rev === 0 && isMade(a)
+    // A row that a guess has taken from another query follows what is news there. So does one that a response, held
+    // until the refusal, has put beyond the last loaded row.
+    const isFromElsewhere = isPartial && isMade((a ?? b)!) && (a?.rev === 0 || b?.rev === 0)
     const isNews = isAtEdge || isFromElsewhere || (b ? b.rev > (a?.rev ?? 0) : isDeleted(a!))
     if (!isNews) count += 1
   }

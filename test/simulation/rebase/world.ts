@@ -197,17 +197,20 @@ export class World {
       : undefined
     this.#trace?.(`  comes home: ${JSON.stringify(exchange)}`)
     const before = operation && page.allRows()
+    const open = page.operations.filter((one) => !page.isKnown(one))
     this.network.respond(pick)
     await settle()
     if (!operation || operation.state !== 'failed') return
     const { server } = this.network
-    const own = rowKeyOf(operation, server)
+    // What waited for the end of a frame may be applied in the same step, and among it events of other own mutations.
+    const heardOf = open.filter((one) => one === operation || page.isKnown(one))
+    const own = new Set(heardOf.map((one) => rowKeyOf(one, server)))
     const after = page.allRows()
     for (const [query, rows] of before!) {
       if (!rows) continue
       this.#collateral += collateral(rows, after.get(query) ?? [], {
         isPartial: query.kind === 'feed' || query.kind === 'open',
-        isOwn: ({ id }) => server.keyOf(id) === own,
+        isOwn: ({ id }) => own.has(server.keyOf(id)),
         isDeleted: ({ id }) => server.deletedAt.has(server.keyOf(id)),
         isMade: ({ id }) =>
           page.operations.every(({ write, mutationId }) => write.op !== 'insert' || mutationId !== id),
