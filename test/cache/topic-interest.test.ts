@@ -4,7 +4,7 @@ import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topic-in
 import { systemClock } from '../../src/core/clock.ts'
 import type { RealtimeError } from '../../src/core/errors.ts'
 
-const namedInMeta: TopicsOfQuery = (query) => query.meta?.['topics'] as string[] | undefined
+const namedInMeta: TopicsOfQuery = (query) => query.meta?.['topics']
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 describe('TopicInterest', () => {

@@ -18,7 +18,10 @@ const FLOODS = {
 
 describe('a large message', () => {
   it('counts for as much as it costs to read: a few a second are taken', async () => {
-    const { server, url } = await startServer({ onSend: () => 'taken', limits: { maxMessagesPerSecond: 100 } })
+    const { server, url } = await startServer({
+      onSend: () => 'taken',
+      limits: { maxMessagesPerSecond: 100 },
+    })
     const client = await TestClient.ready(url)
     const send = (n: number) => client.send({ t: 'send', id: String(n), type: 'x', data: 'x'.repeat(60_000) })
     for (let n = 1; n <= 10; n++) {

@@ -57,15 +57,15 @@ describe('redisIdempotencyStore', () => {
   })
 
   it('renews the claim of a node that lives', async () => {
-    const [first, second] = [open('lives', { claimMs: 150 }), open('lives')]
+    const [first, second] = [open('lives', { claimMs: 1_500 }), open('lives')]
     let end = () => {}
     const ended = new Promise<void>((resolve) => (end = resolve))
     const writing = idempotent(first, ask, async () => {
       await ended
       return { status: 201 }
     })
-    // Several times as long as a claim holds.
-    const waiting = idempotent(second, { ...ask, waitMs: 1_000 }, () => ({ status: 200 }))
+    // More than twice as long as a claim holds.
+    const waiting = idempotent(second, { ...ask, waitMs: 4_000 }, () => ({ status: 200 }))
     expect((await waiting).status).toBe(409)
     end()
     expect((await writing).status).toBe(201)
