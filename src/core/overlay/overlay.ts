@@ -261,7 +261,11 @@ export class Overlay<TQuery extends EffectContext> {
       if (!isCovered) refetchType = widest(refetchType, 'active')
     }
     if (entry.isFrozen) {
-      this.#keep(query, entry, wasFrozen ? arrived.filter((fact) => !entry.facts.includes(fact)) : missed)
+      // What the other pages had taken before they were frozen comes before all that is kept beside them.
+      const { facts } = entry
+      const taken = arrived.filter((fact) => !facts.includes(fact) && !this.#mayHave(entry.positions, fact))
+      entry.facts = []
+      this.#keep(query, entry, wasFrozen ? [...taken, ...facts] : missed)
       return { ...NOTHING, refetchType }
     }
     const outcome = this.#fold(query, entry, { facts: missed, isResponse: true })
