@@ -201,6 +201,13 @@ export class BridgePage extends Page {
     return super.isKnown(operation) || this.echoed.has(operation.mutationId ?? '')
   }
 
+  override unknownOver({ key }: RowQuery): readonly Operation[] {
+    const pending = this.bridge.inspect(key)?.pending ?? []
+    return this.operations.filter(
+      ({ state, mutationId = '' }) => state === 'unknown' && pending.includes(mutationId),
+    )
+  }
+
   protected override ended(operation: Operation, error: unknown): void {
     this.version += 1
     super.ended(operation, error)

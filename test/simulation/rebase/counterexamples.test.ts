@@ -574,6 +574,20 @@ const COUNTEREXAMPLES: readonly Counterexample[] = [
       ['write', 5, 7, 4266],
     ],
   },
+  {
+    name: 'a response that is held until a refusal tells of another mutation whose outcome was unknown',
+    configuration: 'server ids, everything at once',
+    clients: 1,
+    queries: 64,
+    habits: 24,
+    commands: [
+      ['mutate', 0, 58, 6761],
+      ['serve', 0, 4, 903],
+      ['respond', 4, 17, 7701],
+      ['pass', 3, 27, 3452],
+      ['mutate', 0, 40, 70],
+    ],
+  },
 ]
 
 describe('histories that once went wrong', () => {

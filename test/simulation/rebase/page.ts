@@ -179,6 +179,11 @@ export abstract class Page {
     return state === 'acked'
   }
 
+  /** What is shown over a query though nobody knows what became of it. */
+  unknownOver(_query: RowQuery): readonly Operation[] {
+    return []
+  }
+
   /** What an operation's end means to its author. */
   protected ended(operation: Operation, error: unknown): void {
     operation.state = error === undefined ? 'acked' : error instanceof Lost ? 'unknown' : 'failed'

@@ -198,6 +198,7 @@ export class World {
     this.#trace?.(`  comes home: ${JSON.stringify(exchange)}`)
     const before = operation && page.allRows()
     const open = page.operations.filter((one) => !page.isKnown(one))
+    const unknown = new Map([...(before ?? [])].map(([query]) => [query, page.unknownOver(query)]))
     this.network.respond(pick)
     await settle()
     if (!operation || operation.state !== 'failed') return
@@ -208,9 +209,12 @@ export class World {
     const after = page.allRows()
     for (const [query, rows] of before!) {
       if (!rows) continue
+      // A response that was held until the refusal tells what became of these.
+      const left = unknown.get(query)!.filter((one) => !page.unknownOver(query).includes(one))
+      const told = new Set(left.map((one) => rowKeyOf(one, server)))
       this.#collateral += collateral(rows, after.get(query) ?? [], {
         isPartial: query.kind === 'feed' || query.kind === 'open',
-        isOwn: ({ id }) => own.has(server.keyOf(id)),
+        isOwn: ({ id }) => own.has(server.keyOf(id)) || told.has(server.keyOf(id)),
         isDeleted: ({ id }) => server.deletedAt.has(server.keyOf(id)),
         isMade: ({ id }) =>
           page.operations.every(({ write, mutationId }) => write.op !== 'insert' || mutationId !== id),
