@@ -15,8 +15,6 @@ import { runWorlds } from './run-worlds.ts'
  * `npm run simulate`; a world that is mended is taken off this list.
  */
 const OPEN: readonly string[] = [
-  'lost requests',
-  'lost requests, stale replicas',
   'server ids, everything at once',
   'reloads',
   'reloads with positions', // Infinite lists: guesses are missing for a moment after the reload.
