@@ -60,10 +60,14 @@ describe('redisIdempotencyStore', () => {
     const [first, second] = [open('lives', { claimMs: 1_500 }), open('lives')]
     let end = () => {}
     const ended = new Promise<void>((resolve) => (end = resolve))
+    let begun = () => {}
+    const isBegun = new Promise<void>((resolve) => (begun = resolve))
     const writing = idempotent(first, ask, async () => {
+      begun()
       await ended
       return { status: 201 }
     })
+    await isBegun
     // More than twice as long as a claim holds.
     const waiting = idempotent(second, { ...ask, waitMs: 4_000 }, () => ({ status: 200 }))
     expect((await waiting).status).toBe(409)

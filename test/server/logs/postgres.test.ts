@@ -322,6 +322,7 @@ describe.each([embeddedDatabase(), serverDatabase()])('postgresEventLog on $name
       const { log, db, schema } = await start({ notify: false, pollMs: 3_600_000 })
       const ear = listen(log)
       await log.head('t')
+      const startMs = Date.now()
       await db.query(
         `with head as (
            insert into ${schema}.topics values ('t', ${schema}.base(), 0, 20000, now())
@@ -330,7 +331,7 @@ describe.each([embeddedDatabase(), serverDatabase()])('postgresEventLog on $name
          select 't', ${schema}.base(), 0, n, 'n', '1' from generate_series(1, 20000) n`,
         [],
       )
-      expect(await log.quietMs?.('t')).toBe(0)
+      expect(await log.quietMs?.('t')).toBeLessThanOrEqual(Date.now() - startMs)
       expect(ear.missed).toBe(1)
       expect(ear.entries.length).toBeLessThan(20_000)
       const heard = ear.entries.length
