@@ -18,6 +18,7 @@
 import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
 import { BareOverlay, type QueryOverlay } from '../overlay/bare-overlay.ts'
+import { rebase } from '../overlay/entry.ts'
 import type { Fact } from '../overlay/fact.ts'
 import type { Overlay, OverlayOptions } from '../overlay/overlay.ts'
 import type { Effect } from '../routing/effect.ts'
@@ -226,9 +227,8 @@ export class CacheSync {
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
   #resumed(query: Query): void {
     this.#foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle') {
+    if (query.state.fetchStatus !== 'idle')
       this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
-    }
     const isKept = this.#left.has(query) && this.#left.get(query) === query.state.data
     if (isKept) return this.#view.show(query)
     if (this.overlay.entries.has(query)) this.#unfinished.add(query)
@@ -294,6 +294,7 @@ export class CacheSync {
   advance(topic: string, position: Position): void {
     this.#batcher.flush()
     this.overlay.log.advance(topic, position, this.overlay.tick)
+    this.#fetches.caughtUp()
     this.#optimistic?.moved()
   }
 
@@ -329,10 +330,10 @@ export class CacheSync {
       }
       for (const { event, effects } of batch) {
         const { topic, position } = event ?? {}
-        if (event && topic !== undefined && position) {
+        if (event && topic !== undefined && position)
           this.overlay.log.append(topic, { event: { ...event, position }, effects })
-        }
       }
+      this.#fetches.caughtUp()
       this.#optimistic?.received(batch, plans)
     })
     this.#options.onApplied(batch)
@@ -376,9 +377,8 @@ export class CacheSync {
   #added(query: Query): void {
     this.#index.add(query)
     this.#foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle') {
+    if (query.state.fetchStatus !== 'idle')
       this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
-    }
     this.#based(query)
   }
 
@@ -424,7 +424,7 @@ export class CacheSync {
     if (record !== undefined) record.written = undefined
     this.#foreignWrites.writtenByApp(query)
     const entry = this.overlay.entries.get(query)
-    if (entry) entry.base = query.state.data
+    if (entry) rebase(entry, query.state.data)
     this.#optimistic?.writtenByApp(query)
     this.#view.show(query)
     // Made from data that was out of date, it is out of date as well.

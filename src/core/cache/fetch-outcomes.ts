@@ -69,6 +69,16 @@ export class FetchOutcomes {
     if (stale) refetches.invalidate(query, stale)
   }
 
+  /** The stream has moved: pages that were read ahead of it may be part of their lists now. */
+  caughtUp(): void {
+    const { overlay, refetches, view, onError } = this.#options
+    for (const [query, outcome] of overlay.caughtUp()) {
+      for (const error of problemsOf(query, outcome, [])) onError(error)
+      if (outcome.refetchType) refetches.invalidate(query, outcome.refetchType)
+      view.show(query)
+    }
+  }
+
   failed(query: Query, record = this.#options.journal.close(query)): void {
     const { writer, refetches, onEnd } = this.#options
     if (record?.dirty) refetches.scheduler.mark(query, record.dirty)

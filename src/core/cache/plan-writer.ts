@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { RealtimeError } from '../errors.ts'
 import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fact.ts'
+import { rebase } from '../overlay/entry.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
 import type { CacheWriter } from './cache-writer.ts'
 import { problemsOf } from './effect-failed.ts'
@@ -64,7 +65,7 @@ export class PlanWriter {
         for (const error of problemsOf(query, { problems, effects }, news)) this.#options.onError(error)
         if (refetch) refetchType = 'active'
         if (entry) {
-          entry.base = patched
+          rebase(entry, patched)
           view.show(query)
         }
       }

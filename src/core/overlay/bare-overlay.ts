@@ -25,6 +25,7 @@ export interface QueryOverlay<TQuery extends EffectContext> extends Pick<
   | 'apply'
   | 'respond'
   | 'reset'
+  | 'caughtUp'
   | 'clear'
 > {
   readonly log: Pick<StreamLog, 'append' | 'advance' | 'reset' | 'contains' | 'clear'>
@@ -116,6 +117,10 @@ export class BareOverlay<TQuery extends EffectContext> implements QueryOverlay<T
 
   reset(): boolean | undefined {
     return undefined
+  }
+
+  caughtUp(): [] {
+    return []
   }
 
   clear(): void {

@@ -11,6 +11,7 @@ import type { Position } from '../event.ts'
 import type { PatchingEffect } from '../routing/effect.ts'
 import { hasReached, type Fact, type Positions } from './fact.ts'
 import { isUnnamed, type Operation } from './operation.ts'
+import type { PageAhead } from './pages-ahead.ts'
 import type { StreamLog } from './stream-log.ts'
 
 /** A response must have come this far to be taken. */
@@ -25,6 +26,10 @@ export interface Entry {
   /** Of the base, by topic. While it is live, the stream's own position is what counts. */
   positions: Map<string, Position>
   isFrozen: boolean
+  /** Pages that are not part of the base yet: each is as it was read. */
+  ahead: PageAhead[]
+  /** It is frozen for these pages alone, until the stream has come to them: it has missed nothing. */
+  isHeld: boolean
   /** What has arrived since it was frozen, in order. */
   facts: Fact[]
   need: Map<string, Need>
@@ -44,6 +49,8 @@ export const newEntry = (base: unknown, readAt = -1): Entry => ({
   base,
   positions: new Map(),
   isFrozen: false,
+  ahead: [],
+  isHeld: false,
   facts: [],
   need: new Map(),
   readAt,
@@ -67,12 +74,23 @@ export function positionIn(
 
 /** The base has missed something: from now on it is left as it is, until a fetch brings a better one. */
 export function freeze(entry: Entry, log: StreamLog): void {
+  entry.isHeld = false
   if (entry.isFrozen) return
   for (const topic of entry.positions.keys()) {
     const position = positionIn(entry, topic, log)
     if (position) entry.positions.set(topic, position)
   }
   entry.isFrozen = true
+}
+
+/** Nothing lies beside the base any more: `data` has it all. */
+export function rebase(entry: Entry, data: unknown): void {
+  entry.base = data
+  entry.ahead = []
+  if (!entry.isHeld) return
+  entry.isHeld = false
+  entry.isFrozen = false
+  entry.facts = []
 }
 
 /** A response from before `position` is of no use. */
@@ -140,6 +158,13 @@ export function heldFrom(operations: readonly Layer[]): number {
   return Math.min(...open.map(({ operation }) => operation.beganAt))
 }
 
+/** A fact or an operation, in its place. */
+export interface Placed {
+  readonly fact?: Fact
+  readonly layer?: Layer
+  readonly effects: readonly PatchingEffect[]
+}
+
 /**
  * What stands over the base, in the order in which the server has done it as far as that is known: facts, and
  * confirmed operations that are not in the base yet, by position; guesses last, save those that their scope puts
@@ -149,8 +174,8 @@ export function layersOver(
   entry: Entry,
   operations: readonly Layer[],
   { log, heldFrom }: { log: StreamLog; heldFrom: number },
-): PatchingEffect[] {
-  const placed: { fact?: Fact; layer?: Layer; effects: readonly PatchingEffect[] }[] = []
+): Placed[] {
+  const placed: Placed[] = []
   for (const fact of entry.facts) if (fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
 
   const isAfter = (item: (typeof placed)[number], acks: ReadonlyMap<string, Position>) => {
@@ -177,5 +202,5 @@ export function layersOver(
     )
     placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
   })
-  return placed.flatMap(({ effects }) => effects)
+  return placed
 }

@@ -18,9 +18,9 @@ import {
   freeze,
   heldFrom,
   includes,
-  layersOver,
   newEntry,
   positionIn,
+  rebase,
   type Entry,
   type Layer,
 } from './entry.ts'
@@ -29,6 +29,7 @@ import { foldEffects, type FoldProblem } from './fold-effects.ts'
 import type { EffectContext } from './list-upsert.ts'
 import type { Operation } from './operation.ts'
 import { appendPage } from './pages.ts'
+import { foldOver, isAheadOf, isCaughtUp } from './pages-ahead.ts'
 import { StreamLog } from './stream-log.ts'
 
 export interface OverlayOptions<TQuery extends EffectContext> {
@@ -74,6 +75,8 @@ export class Overlay<TQuery extends EffectContext> {
   /** In the order in which they began. */
   readonly operations = new Map<string, Operation>()
   readonly #options: OverlayOptions<TQuery>
+  /** Those with pages that the stream may have come to by now. */
+  readonly #held = new Set<TQuery>()
   /** What a list of effects does to a query. */
   readonly #effectsOn = new WeakMap<readonly Effect[], WeakMap<TQuery, readonly PatchingEffect[]>>()
   /** When what a query shows was asked for, also where it has no entry. In ticks. */
@@ -161,15 +164,14 @@ export class Overlay<TQuery extends EffectContext> {
     if (entry === undefined) return undefined
     const layers = this.layers(query)
     const shown = below ? layers.filter(({ operation }) => operation.beganAt < below.beganAt) : layers
-    const effects =
-      entry.base === undefined ? [] : layersOver(entry, shown, { log: this.log, heldFrom: heldFrom(layers) })
-    return effects.length > 0 ? foldEffects(effects, entry.base, query).data : entry.base
+    if (entry.base === undefined) return undefined
+    return foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) }).data
   }
 
   /** Whether a query is as current as the stream is. */
   isLive(query: TQuery): boolean {
     const entry = this.entries.get(query)
-    return entry !== undefined && entry.positions.size > 0 && !entry.isFrozen
+    return entry !== undefined && entry.positions.size > 0 && (!entry.isFrozen || entry.isHeld)
   }
 
   /** What is known of a query beside its base. */
@@ -221,12 +223,24 @@ export class Overlay<TQuery extends EffectContext> {
     if (entry.base !== undefined && positions && this.#isTooOld(entry, { positions, startedAt }, isReplayed))
       return REFUSED
     const isPage = page !== undefined && entry.base !== undefined
+    if (isPage && this.#isAhead(entry, positions, missed)) {
+      entry.ahead.push({ data: response.data, page, positions })
+      if (!entry.isFrozen) {
+        freeze(entry, this.log)
+        entry.isHeld = true
+        this.#held.add(query)
+      }
+      return NOTHING
+    }
+    if (entry.ahead.length > 0 && isPage) this.#join(query, entry)
     const known = isPage ? this.#lowest(entry, positions) : new Map(positions)
     const wasFrozen = isPage && entry.isFrozen
     entry.base = isPage ? appendPage(entry.base, response.data, { page, context: query }) : response.data
     entry.positions = known
     if (!isPage) {
       entry.isFrozen = false
+      entry.isHeld = false
+      entry.ahead = []
       entry.facts = []
       entry.readAt = startedAt
       entry.undecided = undecided
@@ -336,10 +350,42 @@ export class Overlay<TQuery extends EffectContext> {
     })
   }
 
+  /** The stream has moved: pages that it has come to become part of their base. Gives what that has done. */
+  caughtUp(): [TQuery, Outcome][] {
+    const outcomes: [TQuery, Outcome][] = []
+    for (const query of this.#held) {
+      const entry = this.entries.get(query)
+      if (entry?.isHeld && !isCaughtUp(entry, this.log)) continue
+      this.#held.delete(query)
+      if (entry?.isHeld) outcomes.push([query, this.#join(query, entry)])
+    }
+    return outcomes
+  }
+
   clear(): void {
     this.entries.clear()
     this.operations.clear()
     this.log.clear()
+  }
+
+  #isAhead(entry: Entry, positions: Positions | undefined, missed: readonly Fact[]): positions is Positions {
+    if (positions === undefined || entry.positions.size === 0) return false
+    if (!entry.isFrozen && missed.length > 0) return false
+    const known = new Map(entry.positions)
+    for (const topic of known.keys()) {
+      const at = entry.ahead.at(-1)?.positions.get(topic) ?? positionIn(entry, topic, this.log)
+      if (at) known.set(topic, at)
+    }
+    return isAheadOf(positions, known)
+  }
+
+  /** Pages that were read ahead, and what lies under and over them, become the base. */
+  #join(query: TQuery, entry: Entry): Outcome {
+    const { data, refetch, problems, effects } = foldOver(entry, [], { query, log: this.log })
+    if (!refetch || !entry.isHeld) rebase(entry, data)
+    else freeze(entry, this.log)
+    if (entry.isFrozen && entry.ahead.length === 0) entry.facts = []
+    return { isRefused: false, refetchType: refetch ? 'active' : undefined, problems, effects }
   }
 
   /** Folds facts into a base that is live, or has no positions. One that fails freezes it, unchanged. */
@@ -381,6 +427,8 @@ export class Overlay<TQuery extends EffectContext> {
     }
     const { maxFacts } = this.#options
     if (entry.facts.length <= maxFacts) return
+    if (entry.ahead.length > 0) this.#join(query, entry)
+    if (entry.facts.length === 0) return
     // At the limit the older half goes into the base: what is shown stays the same, and a fetch is wanted anyway.
     const oldest = entry.facts.splice(0, entry.facts.length - maxFacts / 2)
     entry.base = foldEffects(
