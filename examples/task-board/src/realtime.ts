@@ -7,6 +7,7 @@ import {
   RealtimeQueryBridge,
   remove,
   upsert,
+  type RealtimeQueryMeta,
 } from 'realtime-query-bridge'
 import { webSocketTransport } from 'realtime-query-bridge/websocket'
 import { Board, TaskChange, type Activity, type Task, type TaskFilters } from '../shared/model.ts'
@@ -72,5 +73,11 @@ export const bridge = new RealtimeQueryBridge({
 declare module 'realtime-query-bridge' {
   interface Register {
     events: typeof events
+  }
+}
+
+declare module '@tanstack/react-query' {
+  interface Register {
+    queryMeta: RealtimeQueryMeta
   }
 }

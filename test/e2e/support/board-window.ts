@@ -31,11 +31,14 @@ export class BoardWindow {
   readonly pageErrors: string[] = []
   /** Every text frame that came over its sockets. */
   readonly frames: string[] = []
+  /** Every text frame that it has sent. */
+  readonly sent: string[] = []
 
   constructor(page: Page) {
     this.page = page
     page.on('pageerror', (error) => this.pageErrors.push(error.message))
     page.on('websocket', (socket) => {
+      socket.on('framesent', ({ payload }) => this.sent.push(String(payload)))
       socket.on('framereceived', ({ payload }) => this.frames.push(String(payload)))
     })
   }

@@ -1,4 +1,5 @@
 import type { UseQueryResult } from '@tanstack/react-query'
+import { useTopic } from 'realtime-query-bridge/react'
 import { useEffect, useRef } from 'react'
 import type { Board } from '../../shared/model.ts'
 import { useMe } from '../demo-session.ts'
@@ -8,6 +9,7 @@ import { IconButton } from '../ui/controls.tsx'
 import { CloseIcon, HelpIcon, LockIcon, MoonIcon, ProgressRing, SunIcon } from '../ui/icons.tsx'
 import { Bone, Skeleton } from '../ui/states.tsx'
 import { useTheme } from '../ui/theme.ts'
+import { useInView } from '../ui/use-in-view.ts'
 import { tasksCount } from '../ui/words.ts'
 import { openHelp } from './help-dialog.tsx'
 import { Logo } from './logo.tsx'
@@ -60,9 +62,7 @@ export function Sidebar({ boards, isOpen, close }: SidebarProps) {
           ) : (
             <ul>
               {boards.data.map((board) => (
-                <li key={board.id}>
-                  <BoardLink board={board} onFollow={close} />
-                </li>
+                <BoardItem key={board.id} board={board} onFollow={close} />
               ))}
             </ul>
           )}
@@ -85,30 +85,43 @@ export function Sidebar({ boards, isOpen, close }: SidebarProps) {
   )
 }
 
-function BoardLink({ board, onFollow }: { board: Board; onFollow: () => void }) {
+interface BoardItemProps {
+  readonly board: Board
+  readonly onFollow: () => void
+}
+
+function BoardItem({ board, onFollow }: BoardItemProps) {
   const me = useMe()
+  const item = useRef<HTMLLIElement>(null)
+  const isInView = useInView(item)
   const route = useRoute()
   const { todo, doing, review, done } = board.counts
   const open = todo + doing + review
   const isMember = !board.isPrivate || board.memberIds.includes(me.id)
+  // A board that is one click away stays as live as it was left; one that is scrolled out of view costs nothing.
+  useTopic(`board:${board.id}`, { enabled: isInView && isMember })
   return (
-    <RouteLink
-      className={css.board}
-      href={hrefOf({ boardId: board.id, view: route.view, filters: {}, taskId: null })}
-      aria-current={route.boardId === board.id ? 'page' : undefined}
-      onClick={onFollow}
-      title={`${todo} to do, ${doing} in progress, ${review} in review, ${done} done`}
-    >
-      <ProgressRing done={done} total={open + done} color={board.color} />
-      <span className={css.name}>{board.name}</span>
-      {board.isPrivate && <LockIcon size={13} className={css.lock} />}
-      {board.isPrivate && (
-        <span className="visually-hidden">{isMember ? ', private' : ', private, you are not a member'}</span>
-      )}
-      <span className={css.count} data-testid={`count-${board.id}`}>
-        <span aria-hidden="true">{open}</span>
-        <span className="visually-hidden">, {tasksCount(open)} open</span>
-      </span>
-    </RouteLink>
+    <li ref={item}>
+      <RouteLink
+        className={css.board}
+        href={hrefOf({ boardId: board.id, view: route.view, filters: {}, taskId: null })}
+        aria-current={route.boardId === board.id ? 'page' : undefined}
+        onClick={onFollow}
+        title={`${todo} to do, ${doing} in progress, ${review} in review, ${done} done`}
+      >
+        <ProgressRing done={done} total={open + done} color={board.color} />
+        <span className={css.name}>{board.name}</span>
+        {board.isPrivate && <LockIcon size={13} className={css.lock} />}
+        {board.isPrivate && (
+          <span className="visually-hidden">
+            {isMember ? ', private' : ', private, you are not a member'}
+          </span>
+        )}
+        <span className={css.count} data-testid={`count-${board.id}`}>
+          <span aria-hidden="true">{open}</span>
+          <span className="visually-hidden">, {tasksCount(open)} open</span>
+        </span>
+      </RouteLink>
+    </li>
   )
 }
