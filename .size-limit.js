@@ -2,7 +2,19 @@
  * Minified and gzipped, as an app ships it. React and TanStack Query are the app's own; everything else that a
  * subpath needs is counted, optional peers included.
  */
-const HOST = ['react', 'react/jsx-runtime', '@tanstack/query-core', '@tanstack/react-query']
+const HOST = /^(react|react\/jsx-runtime|@tanstack\/(query-core|react-query))$/
+
+/**
+ * As in a bundle that holds them: an import of which nothing is used is no code. size-limit would leave out every peer
+ * dependency besides.
+ * @type {import('esbuild').Plugin}
+ */
+const hostIsThere = {
+  name: 'host',
+  setup(build) {
+    build.onResolve({ filter: HOST }, ({ path }) => ({ path, external: true, sideEffects: false }))
+  },
+}
 
 /** @typedef {Record<string, string[] | '*'>} Imports by file: the names that an app imports, or all of them */
 
@@ -23,8 +35,8 @@ const line = ({ name, imports, limit, platform = 'neutral' }) => ({
         .join('\n'),
       resolveDir: import.meta.dirname,
     },
-    // size-limit would leave out every peer dependency.
-    external: HOST,
+    external: [],
+    plugins: [hostIsThere],
     define: { 'process.env.NODE_ENV': '"production"' },
     format: 'esm',
     platform,
