@@ -12,6 +12,7 @@ import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { drop, invalidate, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
+import { explain } from '../../src/features.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 import { createPushSource } from '../support/push-source.ts'
 
@@ -384,10 +385,10 @@ describe('edge cases', () => {
     observe(queryClient, ['on screen'])
     await pass(10)
     const action = (type: string, key: string) =>
-      bridge.explain({ type, data: [key] }).effects[0]?.queries[0]?.action
+      explain(bridge, { type, data: [key] }).effects[0]?.queries[0]?.action
     expect(action('invalidated everywhere', 'off screen')).toBe('refetch')
     expect(action('invalidated off screen', 'on screen')).toBe('mark-stale')
-    expect(() => bridge.explain({ type: 'invalidated by predicate', data: 0 })).not.toThrow()
+    expect(() => explain(bridge, { type: 'invalidated by predicate', data: 0 })).not.toThrow()
   })
 
   it('a limit that is undefined keeps its default', async () => {
