@@ -6,6 +6,7 @@ import type { QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import type { Tracked } from './core/cache/cache-sync.ts'
 import { explainEffects, type Explanation } from './core/cache/explain.ts'
+import { fetchHost, optimisticHost } from './core/cache/hosts.ts'
 import { mutationId } from './core/cache/mutation-id.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
@@ -63,7 +64,7 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
   fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
 ): QueryFunction<TData, TQueryKey, TPageParam> {
   tracked(bridge)
-  return positionedFetch(fn, bridge.cache.fetchOptions)
+  return positionedFetch(fn, fetchHost(bridge.cache))
 }
 
 /**
@@ -72,10 +73,10 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
  */
 export function mutationsOf(bridge: AnyBridge): PendingMutations {
   return bridge.withMutations(({ random, createId = () => mutationId(random), ...parts }) => {
-    const { queryClient } = bridge
+    const { cache, queryClient } = bridge
     const ids = new TemporaryIds()
     const { overlay } = tracked(bridge)
-    const optimistic = bridge.cache.withMutations((host) => new Optimistic({ ...host, overlay, ids }))
+    const optimistic = (cache.optimistic = new Optimistic({ ...optimisticHost(cache), overlay, ids }))
     return new PendingMutations({ ...parts, createId, queryClient, optimistic, ids, owner: bridge })
   })
 }

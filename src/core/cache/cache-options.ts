@@ -9,7 +9,7 @@ import type { RoutedEvent } from './plan-batch.ts'
 export interface CacheSyncOptions {
   queryClient: QueryClient
   clock: Clock
-  random(): number
+  readonly random: () => number
   requestFrame: RequestFrame
   limits: CacheLimits
   readonly onError: (error: RealtimeError) => void

@@ -15,14 +15,14 @@
  * date with what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
  * told, so the raw response is never rendered. It must not throw: query-core would turn the fetch into an error.
  */
-import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
+import type { Query, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
 import { BareOverlay, type QueryOverlay } from '../overlay/bare-overlay.ts'
 import { rebase } from '../overlay/entry.ts'
-import type { Fact } from '../overlay/fact.ts'
 import type { Overlay, OverlayOptions } from '../overlay/overlay.ts'
 import type { Effect } from '../routing/effect.ts'
 import { Batcher } from './batcher.ts'
+import type { CacheParts } from './cache-parts.ts'
 import { changeOf, type CacheChange } from './cache-change.ts'
 import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
 import { CacheWriter } from './cache-writer.ts'
@@ -31,10 +31,9 @@ import { FetchJournal } from './fetch-journal.ts'
 import { FetchOutcomes } from './fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
 import { KeyIndex } from './key-index.ts'
-import type { Optimistic, OptimisticHost } from './optimistic.ts'
-import { CLEAR, type PositionedFetchOptions } from './positioned-fetch.ts'
+import type { Optimistic } from './optimistic.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
-import { matchSafely, touches } from './match-safely.ts'
+import { touches } from './match-safely.ts'
 import { PlanWriter } from './plan-writer.ts'
 import type { QueryPositions } from './query-positions.ts'
 import { QueryResync } from './query-resync.ts'
@@ -47,23 +46,22 @@ export interface Tracked {
   readonly positions: QueryPositions
 }
 
-export class CacheSync {
-  readonly #options: CacheSyncOptions
-  readonly #index = new KeyIndex()
-  readonly #writer: CacheWriter
-  readonly #journal: FetchJournal
-  readonly #foreignWrites: ForeignWrites
-  readonly #refetches: Refetches
-  readonly #planWriter: PlanWriter
-  readonly #fetches: FetchOutcomes
-  readonly #resync: QueryResync
-  readonly #batcher: Batcher<RoutedEvent>
-  readonly #view: View
-  readonly #bare = new BareOverlay<Query>()
+export class CacheSync implements CacheParts {
+  readonly options: CacheSyncOptions
+  readonly index = new KeyIndex()
+  readonly writer: CacheWriter
+  readonly journal: FetchJournal
+  readonly refetches: Refetches
+  readonly foreignWrites = new ForeignWrites(this)
+  readonly view = new View(this)
   /** The confirmed data under what is shown, and where it stands, once the two may differ or responses say it. */
-  #tracked: Tracked | undefined
-  /** The mutations that are shown before they are confirmed, once the app has any. */
-  #optimistic: Optimistic | undefined
+  tracked: Tracked | undefined
+  optimistic: Optimistic | undefined
+  readonly #plans = new PlanWriter(this)
+  readonly #fetches = new FetchOutcomes(this)
+  readonly #resync = new QueryResync(this)
+  readonly #batcher: Batcher<RoutedEvent>
+  readonly #bare = new BareOverlay<Query>()
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
   readonly #unfinished = new Set<Query>()
   /** What the queries of the overlay showed when `stop` left them. */
@@ -73,56 +71,11 @@ export class CacheSync {
   #detach: (() => void) | undefined
 
   constructor(options: CacheSyncOptions) {
-    const { queryClient, clock, limits, requestFrame } = options
-    this.#options = options
-    this.#writer = new CacheWriter(queryClient)
-    this.#journal = new FetchJournal(limits.maxJournalEffects)
-    const overlayNow = () => this.overlay
-    this.#view = new View({
-      overlay: overlayNow,
-      writer: this.#writer,
-      journal: this.#journal,
-      isAttached: () => this.#detach !== undefined,
-    })
-    this.#refetches = new Refetches({
-      clock,
-      random: () => options.random(),
-      intervalMs: limits.refetchIntervalMs,
-      maxAtOnce: limits.maxConcurrentRefetches,
-      writer: this.#writer,
-      journal: this.#journal,
-      beforeFetch: () => {
-        this.#batcher.flush()
-      },
-    })
-    this.#foreignWrites = new ForeignWrites({
-      mutationCache: queryClient.getMutationCache(),
-      clock,
-      refetch: (query) => {
-        this.#refetches.invalidate(query, 'active')
-      },
-    })
-    const tools = {
-      clock,
-      random: () => options.random(),
-      streamLagMs: limits.streamLagMs,
-      spreadMs: limits.resetSpreadMs,
-      /** Not copied, because it is another one later. */
-      get overlay() {
-        return overlayNow()
-      },
-      writer: this.#writer,
-      journal: this.#journal,
-      refetches: this.#refetches,
-      foreignWrites: this.#foreignWrites,
-      view: this.#view,
-      ordered: (query: Query, fact: Fact) => this.#optimistic?.ordered(query, fact) ?? fact,
-      onEnd: () => this.#optimistic?.fetched(),
-      onError: options.onError,
-    }
-    this.#planWriter = new PlanWriter(tools)
-    this.#fetches = new FetchOutcomes(tools)
-    this.#resync = new QueryResync(tools)
+    const { queryClient, limits, requestFrame } = options
+    this.options = options
+    this.writer = new CacheWriter(queryClient)
+    this.journal = new FetchJournal(limits.maxJournalEffects)
+    this.refetches = new Refetches(this)
     this.#batcher = new Batcher({
       requestFrame,
       maxQueued: limits.maxQueuedEvents,
@@ -133,26 +86,26 @@ export class CacheSync {
   }
 
   start(): void {
-    const cache = this.#options.queryClient.getQueryCache()
-    for (const query of cache.getAll()) this.#index.add(query)
+    const cache = this.options.queryClient.getQueryCache()
+    for (const query of cache.getAll()) this.index.add(query)
     this.#detach = cache.subscribe((event) => {
       try {
         const change = changeOf(event, cache)
         if (change) this.#onCacheChange(change)
       } catch (cause) {
-        this.#options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
+        this.options.onError(effectFailed({ cause, queryKey: (event.query as Query).queryKey }))
       }
     })
     for (const query of cache.getAll()) this.#resumed(query)
     this.#left.clear()
     for (const query of this.#unfinished) {
-      if (cache.get(query.queryHash) === query) this.#refetches.invalidate(query, 'active')
+      if (cache.get(query.queryHash) === query) this.refetches.invalidate(query, 'active')
     }
     this.#unfinished.clear()
     const late = this.#late
     this.#late = []
     if (late.length > 0) this.push(late)
-    this.#optimistic?.start()
+    this.optimistic?.start()
   }
 
   /** Applies what is queued, then leaves the cache alone. */
@@ -160,30 +113,33 @@ export class CacheSync {
     this.#batcher.stop()
     this.#detach?.()
     this.#detach = undefined
-    const exposed = this.#foreignWrites.unfinished(this.#index.match({}))
     for (const query of [
-      ...this.#journal.unfinished(),
-      ...this.#refetches.scheduler.unfinished(),
-      ...exposed,
+      ...this.journal.unfinished(),
+      ...this.refetches.scheduler.unfinished(),
+      ...this.foreignWrites.unfinished(this.index.match({})),
     ]) {
       this.#unfinished.add(query)
     }
     for (const query of this.overlay.entries.keys()) this.#left.set(query, query.state.data)
-    this.#optimistic?.stop()
-    this.#refetches.clear()
-    this.#foreignWrites.stop()
-    this.#journal.clear()
-    this.#index.clear()
+    this.optimistic?.stop()
+    this.refetches.clear()
+    this.foreignWrites.stop()
+    this.journal.clear()
+    this.index.clear()
   }
 
   /** Another user (L10): nothing is known of any query, and nothing is shown over it. */
   forget(): void {
-    this.#optimistic?.clear()
+    this.optimistic?.clear()
     this.overlay.clear()
   }
 
+  get isAttached(): boolean {
+    return this.#detach !== undefined
+  }
+
   get overlay(): QueryOverlay<Query> {
-    return this.#tracked?.overlay ?? this.#bare
+    return this.tracked?.overlay ?? this.#bare
   }
 
   /**
@@ -191,78 +147,32 @@ export class CacheSync {
    * responses that state it, and for mutations.
    */
   track(make: (options: OverlayOptions<Query>) => Tracked): Tracked {
-    if (this.#tracked === undefined) {
-      this.#tracked = make({ touches, maxFacts: this.#options.limits.maxJournalEffects, before: this.#bare })
+    if (this.tracked === undefined) {
+      this.tracked = make({ touches, maxFacts: this.options.limits.maxJournalEffects, before: this.#bare })
       // What has come with its positions before anybody asked for them.
-      for (const query of this.#index.match({})) this.#place(query)
+      for (const query of this.index.match({})) this.#place(query)
     }
-    return this.#tracked
-  }
-
-  /** Mutations come over the cache: `make` gives what shows them. Before it, and without it, there is none. */
-  withMutations(make: (host: Omit<OptimisticHost, 'overlay'>) => Optimistic): Optimistic {
-    const { clock, limits, onError } = this.#options
-    return (this.#optimistic = make({
-      clock,
-      echoTimeoutMs: limits.echoTimeoutMs,
-      barrierTimeoutMs: limits.barrierTimeoutMs,
-      affected: (effects) => this.#affected(effects),
-      find: (queryKey) => this.find(queryKey),
-      oldestFetch: (queries) => this.#journal.oldest(queries),
-      show: (query) => {
-        this.#view.show(query)
-      },
-      together: (step) => {
-        this.#view.together(step)
-      },
-      invalidate: (query) => {
-        this.#refetches.invalidate(query, 'active')
-      },
-      isAttached: () => this.#detach !== undefined,
-      isAwaited: (query) => this.#refetches.isAwaited(query),
-      onError,
-    }))
+    return this.tracked
   }
 
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
   #resumed(query: Query): void {
-    this.#foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle')
-      this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
+    this.#joined(query)
     const isKept = this.#left.has(query) && this.#left.get(query) === query.state.data
-    if (isKept) return this.#view.show(query)
+    if (isKept) return this.view.show(query)
     if (this.overlay.entries.has(query)) this.#unfinished.add(query)
     this.#based(query)
   }
 
   /** The query with this key. */
   find(queryKey: QueryKey): Query | undefined {
-    const found = this.#index.match({ queryKey, exact: true })
+    const found = this.index.match({ queryKey, exact: true })
     return found.find(({ state }) => state.fetchStatus === 'fetching') ?? found[0]
-  }
-
-  /** What `positioned` works with. */
-  get fetchOptions(): PositionedFetchOptions {
-    return {
-      overlay: this.overlay,
-      find: (queryKey) => this.find(queryKey),
-      recordOf: (query) => this.#journal.get(query),
-      pass: (query, reading) => this.#optimistic?.pass(query, reading) ?? CLEAR,
-      unwatched: ({ client, queryKey }, positions) => {
-        const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
-        if (query) this.#tracked?.positions.stated(query, positions)
-      },
-    }
-  }
-
-  /** Where the confirmed data of a query stands, as far as it is known. */
-  positionsOf(query: Query): Readonly<Record<string, Position>> | undefined {
-    return this.#tracked?.positions.of(query)
   }
 
   /** From where the events of a topic are needed: see `QueryPositions`. */
   startOf(topic: string, isConcerned: (query: Query) => boolean): Position | undefined {
-    return this.#tracked?.positions.startOf(topic, () => this.#index.match({}).filter(isConcerned))
+    return this.tracked?.positions.startOf(topic, () => this.index.match({}).filter(isConcerned))
   }
 
   inspect(queryKey: QueryKey): QueryInspection | undefined {
@@ -276,56 +186,60 @@ export class CacheSync {
     return entry ? entry.base : query.state.data
   }
 
+  flush(): void {
+    this.#batcher.flush()
+  }
+
   /** A write of the app's own that counts as confirmed. */
   write(effects: readonly Effect[]): void {
-    this.#batcher.flush()
-    if (this.#detach === undefined) this.#late.push({ effects, isReplay: false })
+    this.flush()
+    if (!this.isAttached) this.#late.push({ effects, isReplay: false })
     else this.#apply([{ effects, isReplay: false }])
   }
 
   /** Takes events in order. Those of one call are written together. */
   push(events: readonly RoutedEvent[]): void {
-    if (this.#detach !== undefined) this.#batcher.push(events)
+    if (this.isAttached) this.#batcher.push(events)
     // A handler has stopped the bridge in the middle of a frame, and its positions count as known.
     else for (const event of events) this.#late.push({ ...event, isReplay: true })
   }
 
   /** The stream of a topic has come to `position`, and nothing before it is missing. */
   advance(topic: string, position: Position): void {
-    this.#batcher.flush()
+    this.flush()
     this.overlay.log.advance(topic, position, this.overlay.tick)
     this.#fetches.caughtUp()
-    this.#optimistic?.moved()
+    this.optimistic?.moved()
   }
 
   /** Makes queries true again after events were missed (L2). */
   resync(isConcerned: (query: Query) => boolean, resync: Resync): void {
-    this.#batcher.flush()
-    this.#view.together(() => {
-      this.#resync.run(this.#index.match({}), isConcerned, resync)
-      this.#optimistic?.moved()
+    this.flush()
+    this.view.together(() => {
+      this.#resync.run(isConcerned, resync)
+      this.optimistic?.moved()
     })
   }
 
   #apply(batch: readonly RoutedEvent[]): void {
-    this.#view.together(() => {
+    this.view.together(() => {
       const tick = this.overlay.nextTick()
-      this.#optimistic?.receiving(batch)
+      this.optimistic?.receiving(batch)
       const plans = planBatch(batch, {
-        match: (filters) => this.#index.match(filters),
+        match: (filters) => this.index.match(filters),
         tick,
-        onError: this.#options.onError,
+        onError: this.options.onError,
       })
       for (const [query, plan] of plans) {
         try {
-          if (this.#detach !== undefined) this.#planWriter.write(query, plan)
+          if (this.isAttached) this.#plans.write(query, plan)
           else {
             // An error handler has stopped the bridge.
             this.#unfinished.add(query)
             this.overlay.entries.delete(query)
           }
         } catch (cause) {
-          this.#options.onError(effectFailed({ cause, queryKey: query.queryKey }))
+          this.options.onError(effectFailed({ cause, queryKey: query.queryKey }))
         }
       }
       for (const { event, effects } of batch) {
@@ -334,15 +248,9 @@ export class CacheSync {
           this.overlay.log.append(topic, { event: { ...event, position }, effects })
       }
       this.#fetches.caughtUp()
-      this.#optimistic?.received(batch, plans)
+      this.optimistic?.received(batch, plans)
     })
-    this.#options.onApplied(batch)
-  }
-
-  /** The queries that some effects concern. */
-  #affected(effects: readonly Effect[]): Set<Query> {
-    const match = (filters: QueryFilters) => this.#index.match(filters)
-    return new Set(effects.flatMap((effect) => matchSafely(effect, match)))
+    this.options.onApplied(batch)
   }
 
   #onCacheChange(change: CacheChange): void {
@@ -350,12 +258,12 @@ export class CacheSync {
     if (change.type === 'added') {
       this.#added(query)
       if (query.state.data !== undefined) this.#distrust(query)
-    } else if (change.type === 'rehashed') this.#index.add(query)
+    } else if (change.type === 'rehashed') this.index.add(query)
     else if (change.type === 'removed') {
-      this.#index.remove(query)
-      this.#journal.close(query)
-      this.#refetches.forget(query)
-      this.#foreignWrites.forget(query)
+      this.index.remove(query)
+      this.journal.close(query)
+      this.refetches.forget(query)
+      this.foreignWrites.forget(query)
       this.overlay.entries.delete(query)
     } else if (change.type === 'fetching') this.#fetches.started(query, change.page)
     else if (change.type === 'fetched') this.#fetches.succeeded(query)
@@ -363,9 +271,9 @@ export class CacheSync {
     else if (change.type === 'failed') this.#fetches.failed(query)
     else if (change.type === 'retrying') this.#fetches.retrying(query)
     else if (change.type === 'reset') {
-      this.#journal.close(query)
+      this.journal.close(query)
       this.#based(query)
-    } else if (this.#writer.isWriting) return
+    } else if (this.writer.isWriting) return
     else if (change.type === 'written') this.#writtenByOthers(query)
     else if (change.type === 'restored') {
       // A persister puts the age right of what it has answered a fetch with: the data stays.
@@ -375,23 +283,28 @@ export class CacheSync {
   }
 
   #added(query: Query): void {
-    this.#index.add(query)
-    this.#foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle')
-      this.#journal.open(query, { page: undefined, startedAt: this.overlay.tick })
+    this.index.add(query)
+    this.#joined(query)
     this.#based(query)
+  }
+
+  /** What came before a query was seen here is not known, nor when the fetch began that it may be in. */
+  #joined(query: Query): void {
+    this.foreignWrites.changed(query)
+    if (query.state.fetchStatus !== 'idle')
+      this.journal.open(query, { page: undefined, startedAt: this.overlay.tick })
   }
 
   /** The data that a query has now is its base, wherever it came from. */
   #based(query: Query): void {
     this.overlay.forget(query)
     this.#place(query)
-    this.#optimistic?.cover(query)
+    this.optimistic?.cover(query)
   }
 
   /** Data that has come with its positions is as good as a response that was read there. */
   #place(query: Query): void {
-    const came = this.#tracked?.positions.take(query)
+    const came = this.tracked?.positions.take(query)
     if (came === undefined) return
     const outcome = this.overlay.respond(query, {
       data: query.state.data,
@@ -401,8 +314,8 @@ export class CacheSync {
       arrived: [],
       undecided: new Set(),
     })
-    for (const error of problemsOf(query, outcome, [])) this.#options.onError(error)
-    this.#view.show(query)
+    for (const error of problemsOf(query, outcome, [])) this.options.onError(error)
+    this.view.show(query)
     if (outcome.refetchType) this.#distrust(query)
   }
 
@@ -413,21 +326,20 @@ export class CacheSync {
   #distrust(query: Query): void {
     // Not inside the dispatch: whoever restores it may not have finished.
     queueMicrotask(() => {
-      if (this.#detach !== undefined && !this.overlay.isLive(query))
-        this.#refetches.invalidate(query, 'active')
+      if (this.isAttached && !this.overlay.isLive(query)) this.refetches.invalidate(query, 'active')
     })
   }
 
   /** The app wrote the query itself. A cancel keeps that, so nothing of ours is put back over it. */
   #writtenByOthers(query: Query): void {
-    const record = this.#journal.get(query)
+    const record = this.journal.get(query)
     if (record !== undefined) record.written = undefined
-    this.#foreignWrites.writtenByApp(query)
+    this.foreignWrites.writtenByApp(query)
     const entry = this.overlay.entries.get(query)
     if (entry) rebase(entry, query.state.data)
-    this.#optimistic?.writtenByApp(query)
-    this.#view.show(query)
+    this.optimistic?.writtenByApp(query)
+    this.view.show(query)
     // Made from data that was out of date, it is out of date as well.
-    if (this.#refetches.scheduler.staleness(query)) this.#writer.invalidate(query)
+    if (this.refetches.scheduler.staleness(query)) this.writer.invalidate(query)
   }
 }

@@ -1,43 +1,26 @@
 /** What the beginning and the end of a fetch, whoever began it, do to the overlay, the journal and what is planned. */
 import type { Query } from '@tanstack/query-core'
-import type { RealtimeError } from '../errors.ts'
-import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { widest } from '../overlay/fact.ts'
-import type { CacheWriter } from './cache-writer.ts'
+import type { CacheParts } from './cache-parts.ts'
 import { problemsOf } from './effect-failed.ts'
-import type { FetchJournal, FetchRecord } from './fetch-journal.ts'
-import type { ForeignWrites } from './foreign-writes.ts'
-import type { Refetches } from './refetches.ts'
+import type { FetchRecord } from './fetch-journal.ts'
 import { isHandedOver } from './travelling-positions.ts'
-import type { View } from './view.ts'
-
-export interface FetchOutcomesOptions {
-  readonly overlay: QueryOverlay<Query>
-  readonly writer: CacheWriter
-  readonly journal: FetchJournal
-  readonly refetches: Refetches
-  readonly foreignWrites: ForeignWrites
-  readonly view: View
-  /** A fetch has ended: what it tells is in the overlay. */
-  readonly onEnd: () => void
-  readonly onError: (error: RealtimeError) => void
-}
 
 export class FetchOutcomes {
-  readonly #options: FetchOutcomesOptions
+  readonly #parts: CacheParts
 
-  constructor(options: FetchOutcomesOptions) {
-    this.#options = options
+  constructor(parts: CacheParts) {
+    this.#parts = parts
   }
 
   started(query: Query, page: FetchRecord['page']): void {
-    const { overlay, journal, refetches } = this.#options
+    const { overlay, journal, refetches } = this.#parts
     journal.open(query, { page, startedAt: overlay.nextTick(), isHandedOver: isHandedOver(query) })
     if (page === undefined) refetches.started(query)
   }
 
   succeeded(query: Query): void {
-    const { overlay, writer, journal, refetches, foreignWrites, view, onEnd, onError } = this.#options
+    const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = this.#parts
     const { scheduler } = refetches
     const record = journal.close(query)
     const { readAt, page, positions, facts: arrived = [], undecided = new Set<string>() } = record ?? {}
@@ -55,11 +38,11 @@ export class FetchOutcomes {
       scheduler.failed(query)
       return
     }
-    for (const error of problemsOf(query, outcome, arrived)) onError(error)
+    for (const error of problemsOf(query, outcome, arrived)) options.onError(error)
     foreignWrites.changed(query)
     if (page === undefined) scheduler.succeeded(query)
     view.show(query)
-    onEnd()
+    optimistic?.fetched()
     let stale = record?.dirty
     if (record?.isHandedOver) stale = widest(stale, 'active')
     if (outcome.refetchType) stale = widest(stale, outcome.refetchType)
@@ -71,31 +54,31 @@ export class FetchOutcomes {
 
   /** The stream has moved: pages that were read ahead of it may be part of their lists now. */
   caughtUp(): void {
-    const { overlay, refetches, view, onError } = this.#options
+    const { options, overlay, refetches, view } = this.#parts
     for (const [query, outcome] of overlay.caughtUp()) {
-      for (const error of problemsOf(query, outcome, [])) onError(error)
+      for (const error of problemsOf(query, outcome, [])) options.onError(error)
       if (outcome.refetchType) refetches.invalidate(query, outcome.refetchType)
       view.show(query)
     }
   }
 
-  failed(query: Query, record = this.#options.journal.close(query)): void {
-    const { writer, refetches, onEnd } = this.#options
+  failed(query: Query, record = this.#parts.journal.close(query)): void {
+    const { optimistic, refetches, writer } = this.#parts
     if (record?.dirty) refetches.scheduler.mark(query, record.dirty)
     if (refetches.scheduler.staleness(query)) writer.invalidate(query)
     refetches.scheduler.failed(query)
-    onEnd()
+    optimistic?.fetched()
   }
 
   /** It is asked again, and what comes then says for itself where it stands. */
   retrying(query: Query): void {
-    const record = this.#options.journal.get(query)
+    const record = this.#parts.journal.get(query)
     if (record) record.positions = undefined
   }
 
   /** A cancel put the query back to the state of the fetch's start: what was known since is put back (L4). */
   reverted(query: Query): void {
-    const { writer, journal, refetches, foreignWrites } = this.#options
+    const { writer, journal, refetches, foreignWrites } = this.#parts
     const record = journal.close(query)
     if (record === undefined) return
     const { written } = record

@@ -4,18 +4,13 @@
  * app's to a query that has changed since the oldest pending mutation began is not trusted, and the query is fetched
  * once when no mutation is pending any more (sooner, the response could wipe out an optimistic value).
  */
-import type { MutationCache, Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
+import type { Query } from '@tanstack/query-core'
+import type { CacheParts } from './cache-parts.ts'
 
-export interface ForeignWritesOptions {
-  mutationCache: MutationCache
-  clock: Clock
-  /** Fetches a query whose data is doubtful. */
-  refetch(query: Query): void
-}
+type Parts = Pick<CacheParts, 'options' | 'refetches'>
 
 export class ForeignWrites {
-  readonly #options: ForeignWritesOptions
+  readonly #parts: Parts
   /** When an event or a response last changed a query; what came before it was there is not known. */
   readonly #changedAt = new WeakMap<Query, number>()
   /** To fetch when no mutation is pending. */
@@ -23,13 +18,13 @@ export class ForeignWrites {
   /** Detaches from the mutation cache; attached while something is doubtful. */
   #detach: (() => void) | undefined
 
-  constructor(options: ForeignWritesOptions) {
-    this.#options = options
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   /** An event or a response changed this query's data, or the query is new. */
   changed(query: Query): void {
-    this.#changedAt.set(query, this.#options.clock.now())
+    this.#changedAt.set(query, this.#parts.options.clock.now())
   }
 
   /** The app wrote this query's data. */
@@ -41,7 +36,7 @@ export class ForeignWrites {
   defer(query: Query): boolean {
     if (this.#pending().length === 0) return false
     this.#doubtful.add(query)
-    this.#detach ??= this.#options.mutationCache.subscribe(() => {
+    this.#detach ??= this.#mutations().subscribe(() => {
       if (this.#pending().length === 0) this.#settle()
     })
     return true
@@ -69,13 +64,17 @@ export class ForeignWrites {
     return this.#pending().some((mutation) => mutation.state.submittedAt <= changedAt)
   }
 
+  #mutations() {
+    return this.#parts.options.queryClient.getMutationCache()
+  }
+
   #pending() {
-    return this.#options.mutationCache.findAll({ status: 'pending' })
+    return this.#mutations().findAll({ status: 'pending' })
   }
 
   #settle(): void {
     const queries = [...this.#doubtful]
     this.stop()
-    for (const query of queries) this.#options.refetch(query)
+    for (const query of queries) this.#parts.refetches.invalidate(query, 'active')
   }
 }

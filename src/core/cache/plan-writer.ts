@@ -1,49 +1,27 @@
 /** Writes what a batch of events does to one query, and has fetched what the events alone cannot tell. */
 import type { Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { RealtimeError } from '../errors.ts'
-import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fact.ts'
 import { rebase } from '../overlay/entry.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
-import type { CacheWriter } from './cache-writer.ts'
+import type { CacheParts } from './cache-parts.ts'
 import { problemsOf } from './effect-failed.ts'
-import type { FetchJournal } from './fetch-journal.ts'
-import type { ForeignWrites } from './foreign-writes.ts'
 import type { Plan } from './plan-batch.ts'
-import type { Refetches } from './refetches.ts'
-import type { View } from './view.ts'
-
-export interface PlanWriterOptions {
-  readonly clock: Clock
-  readonly overlay: QueryOverlay<Query>
-  readonly writer: CacheWriter
-  readonly journal: FetchJournal
-  readonly refetches: Refetches
-  readonly foreignWrites: ForeignWrites
-  readonly view: View
-  /** How far behind a response the event stream may be, in ms. */
-  readonly streamLagMs: number
-  /** What an event does to a query, as far as own mutations leave it standing. */
-  readonly ordered: (query: Query, fact: Fact) => Fact
-  readonly onError: (error: RealtimeError) => void
-}
 
 export class PlanWriter {
-  readonly #options: PlanWriterOptions
+  readonly #parts: CacheParts
 
-  constructor(options: PlanWriterOptions) {
-    this.#options = options
+  constructor(parts: CacheParts) {
+    this.#parts = parts
   }
 
   write(query: Query, { facts: planned, isDropped }: Plan): void {
-    const { overlay, writer, journal, refetches, foreignWrites, view, streamLagMs } = this.#options
+    const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = this.#parts
     if (isDropped) {
       if (writer.drop(query)) refetches.scheduler.request(query, 'active')
       return
     }
     const entry = overlay.entries.get(query)
-    const facts = planned.map((fact) => this.#options.ordered(query, fact))
+    const facts = optimistic ? planned.map((fact) => optimistic.ordered(query, fact)) : planned
     const isProven = (fact: Fact) => overlay.log.contains(entry?.positions, fact) === true
     const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
     journal.note(query, facts)
@@ -54,7 +32,7 @@ export class PlanWriter {
     // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
     if (entry?.base !== undefined && !isReplacement) {
       const outcome = overlay.apply(query, entry, news)
-      for (const error of problemsOf(query, outcome, news)) this.#options.onError(error)
+      for (const error of problemsOf(query, outcome, news)) options.onError(error)
       refetchType = outcome.refetchType
       view.show(query)
     } else {
@@ -62,7 +40,7 @@ export class PlanWriter {
         const { data: patched, refetch, problems } = foldEffects(effects, data, query)
         if (isReplacement) writer.replace(query, patched)
         else if (patched !== data) writer.patch(query, patched)
-        for (const error of problemsOf(query, { problems, effects }, news)) this.#options.onError(error)
+        for (const error of problemsOf(query, { problems, effects }, news)) options.onError(error)
         if (refetch) refetchType = 'active'
         if (entry) {
           rebase(entry, patched)
@@ -78,15 +56,15 @@ export class PlanWriter {
     if (refetchType !== undefined) refetches.outdated(query, refetchType)
     else if (fetchStatus === 'idle' && this.#isDoubtful(query, news, dataUpdatedAt)) {
       writer.invalidate(query)
-      refetches.scheduler.request(query, 'active', streamLagMs)
+      refetches.scheduler.request(query, 'active', options.limits.streamLagMs)
     }
   }
 
   /** Whether the data may hold an effect already that must not be applied twice. */
   #isDoubtful(query: Query, facts: readonly Fact[], dataUpdatedAt: number): boolean {
-    const { clock, overlay, streamLagMs } = this.#options
+    const { options, overlay } = this.#parts
     const positions = overlay.entries.get(query)?.positions
-    const isYoung = clock.now() - dataUpdatedAt < streamLagMs
+    const isYoung = options.clock.now() - dataUpdatedAt < options.limits.streamLagMs
     return facts.some(
       (fact) =>
         !isRepeatable(fact) &&

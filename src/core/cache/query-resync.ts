@@ -5,39 +5,27 @@
  * flight, was asked for within `quietMs`, in which nothing has happened.
  */
 import type { Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import { isInfinite } from '../overlay/list-draft.ts'
 import type { Resync } from './cache-options.ts'
-import type { FetchJournal } from './fetch-journal.ts'
-import type { Refetches } from './refetches.ts'
+import type { CacheParts } from './cache-parts.ts'
 import { planResync } from './resync-plan.ts'
 
-export interface QueryResyncOptions {
-  readonly clock: Clock
-  readonly overlay: QueryOverlay<Query>
-  readonly journal: FetchJournal
-  readonly refetches: Refetches
-  readonly random: () => number
-  /** Over how long the fetches of a break are spread that all clients hear of at once, in ms. */
-  readonly spreadMs: number
-}
-
 export class QueryResync {
-  readonly #options: QueryResyncOptions
+  readonly #parts: CacheParts
 
-  constructor(options: QueryResyncOptions) {
-    this.#options = options
+  constructor(parts: CacheParts) {
+    this.#parts = parts
   }
 
   /** @param isConcerned - whether the stream keeps a query live */
-  run(queries: readonly Query[], isConcerned: (query: Query) => boolean, resync: Resync): void {
-    const { clock, overlay, journal, refetches } = this.#options
+  run(isConcerned: (query: Query) => boolean, resync: Resync): void {
+    const { index, journal, options, overlay, refetches } = this.#parts
+    const { clock, limits, random } = options
     const { topic, position, quietMs = 0, wasLive } = resync
     const missed: Query[] = []
     const now = clock.now()
     overlay.nextTick()
-    for (const query of queries) {
+    for (const query of index.match({})) {
       if (!isConcerned(query)) {
         if (topic !== undefined) overlay.entries.get(query)?.positions.delete(topic)
         continue
@@ -56,14 +44,14 @@ export class QueryResync {
     if (topic !== undefined && position) overlay.log.reset(topic, position, overlay.tick)
     const plan = planResync(
       missed.map((query) => ({ query, requests: requestsOf(query) })),
-      { random: this.#options.random, spreadMs: wasLive ? this.#options.spreadMs : 0 },
+      { random, spreadMs: wasLive ? limits.resetSpreadMs : 0 },
     )
     for (const { query, delayMs } of plan) this.#missed(query, resync, delayMs)
   }
 
   /** A stream was broken. A response on its way tells by its own position whether it is from after the break. */
   #missed(query: Query, { topic, position }: Resync, delayMs: number): void {
-    const { overlay, journal, refetches } = this.#options
+    const { overlay, journal, refetches } = this.#parts
     const record = journal.get(query)
     if (record === undefined || topic === undefined || !position) {
       refetches.invalidate(query, 'active', delayMs)
@@ -77,7 +65,7 @@ export class QueryResync {
   /** Whether what a query shows was read after a moment. */
   #isNewerThan(moment: number, query: Query): boolean {
     // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
-    return this.#options.refetches.scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
+    return this.#parts.refetches.scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
   }
 }
 

@@ -1,41 +1,28 @@
 /** Puts queries out of date, and has them fetched when the scheduler finds that it is time, a few at once. */
 import type { Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
 import type { RefetchType } from '../overlay/fact.ts'
-import type { CacheWriter } from './cache-writer.ts'
+import type { CacheParts } from './cache-parts.ts'
 import { FetchGate } from './fetch-gate.ts'
-import type { FetchJournal } from './fetch-journal.ts'
 import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
 
 /** A fetch that takes longer counts as one that hangs, and keeps the others waiting no longer. In ms. */
 const MAX_HOLD_MS = 10_000
 
-export interface RefetchesOptions {
-  readonly clock: Clock
-  readonly random: () => number
-  /** At least this long between the starts of two fetches of one query, in ms. */
-  readonly intervalMs: number
-  /** How many of them run at a time. */
-  readonly maxAtOnce: number
-  readonly writer: CacheWriter
-  readonly journal: FetchJournal
-  /** Called before a request leaves: what has arrived is answered by it. */
-  readonly beforeFetch: () => void
-}
+type Parts = Pick<CacheParts, 'flush' | 'journal' | 'options' | 'writer'>
 
 export class Refetches {
   readonly scheduler: InvalidationScheduler
-  readonly #options: RefetchesOptions
+  readonly #parts: Parts
   readonly #gate: FetchGate<Query>
 
-  constructor(options: RefetchesOptions) {
-    const { clock, random, intervalMs, maxAtOnce } = options
-    this.#options = options
-    this.#gate = new FetchGate({ clock, maxAtOnce, maxHoldMs: MAX_HOLD_MS })
+  constructor(parts: Parts) {
+    const { clock, limits, random } = parts.options
+    this.#parts = parts
+    this.#gate = new FetchGate({ clock, maxAtOnce: limits.maxConcurrentRefetches, maxHoldMs: MAX_HOLD_MS })
     this.scheduler = new InvalidationScheduler({
       clock,
       random,
-      intervalMs,
+      intervalMs: limits.refetchIntervalMs,
       refetch: (query) => {
         this.#gate.enter(query, () => this.#start(query))
       },
@@ -61,7 +48,7 @@ export class Refetches {
 
   /** A query is out of date, whatever a response on its way will say. It is not fetched before `delayMs` from now. */
   invalidate(query: Query, refetchType: RefetchType, delayMs = 0): void {
-    const { writer, journal } = this.#options
+    const { writer, journal } = this.#parts
     writer.invalidate(query)
     this.scheduler.mark(query, refetchType)
     // Whether it is on screen is asked again when the fetch in flight has ended.
@@ -71,13 +58,13 @@ export class Refetches {
 
   /** Whether a query is being fetched as a whole, or is to be. */
   isAwaited(query: Query): boolean {
-    const record = this.#options.journal.get(query)
+    const record = this.#parts.journal.get(query)
     return (record && record.page === undefined) ?? this.scheduler.staleness(query) !== undefined
   }
 
   /** Events have put a query out of date. A response on its way may be from after them: its record tells. */
   outdated(query: Query, refetchType: RefetchType): void {
-    const { writer, journal } = this.#options
+    const { writer, journal } = this.#parts
     writer.invalidate(query)
     this.scheduler.mark(query, refetchType)
     if (journal.get(query) === undefined && wouldFetch(query, refetchType)) {
@@ -86,8 +73,8 @@ export class Refetches {
   }
 
   #start(query: Query): Promise<unknown> | undefined {
-    const { beforeFetch, journal, writer } = this.#options
-    beforeFetch()
+    const { journal, writer } = this.#parts
+    this.#parts.flush() // What has arrived is answered by the request that leaves now.
     // Someone else's fetch is in flight (a page, say): one more after it.
     if (journal.markDirty(query, 'active')) return undefined
     // It may have waited: whoever wanted it may be gone. Its stale mark stays.

@@ -1,24 +1,16 @@
 import { notifyManager, replaceEqualDeep, type Query } from '@tanstack/query-core'
-import type { QueryOverlay } from '../overlay/bare-overlay.ts'
-import type { CacheWriter } from './cache-writer.ts'
-import type { FetchJournal } from './fetch-journal.ts'
+import type { CacheParts } from './cache-parts.ts'
 
-export interface ViewOptions {
-  readonly overlay: () => QueryOverlay<Query>
-  readonly writer: CacheWriter
-  readonly journal: FetchJournal
-  /** False: the cache is not ours to write. */
-  readonly isAttached: () => boolean
-}
+type Parts = Pick<CacheParts, 'isAttached' | 'journal' | 'overlay' | 'writer'>
 
 /** Shows what the overlay makes of queries: one write per query, and one notification, for all that one input does. */
 export class View {
-  readonly #options: ViewOptions
+  readonly #parts: Parts
   /** Queries to show at the end of the step that is running; `undefined` between steps. */
   #toShow: Set<Query> | undefined
 
-  constructor(options: ViewOptions) {
-    this.#options = options
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   /** What runs in it is one step for everybody who looks on. */
@@ -44,9 +36,8 @@ export class View {
       this.#toShow.add(query)
       return
     }
-    const { writer, journal, isAttached } = this.#options
-    if (!isAttached()) return
-    const overlay = this.#options.overlay()
+    const { isAttached, journal, overlay, writer } = this.#parts
+    if (!isAttached) return
     const view = overlay.view(query)
     const { data } = query.state
     if (view !== undefined && view !== data) {

@@ -1,0 +1,29 @@
+import type { Query } from '@tanstack/query-core'
+import type { QueryOverlay } from '../overlay/bare-overlay.ts'
+import type { CacheSyncOptions } from './cache-options.ts'
+import type { CacheWriter } from './cache-writer.ts'
+import type { FetchJournal } from './fetch-journal.ts'
+import type { ForeignWrites } from './foreign-writes.ts'
+import type { KeyIndex } from './key-index.ts'
+import type { Optimistic } from './optimistic.ts'
+import type { Refetches } from './refetches.ts'
+import type { View } from './view.ts'
+
+/** What the parts of the cache stage share: `CacheSync` has it, and each part names what it works with. */
+export interface CacheParts {
+  readonly options: CacheSyncOptions
+  readonly index: KeyIndex
+  readonly writer: CacheWriter
+  readonly journal: FetchJournal
+  readonly refetches: Refetches
+  readonly foreignWrites: ForeignWrites
+  readonly view: View
+  /** Not to be kept: a bare one may give way to another. */
+  readonly overlay: QueryOverlay<Query>
+  /** The mutations that are shown before they are confirmed, once the app has any. */
+  readonly optimistic: Optimistic | undefined
+  /** False: the cache is not ours to write. */
+  readonly isAttached: boolean
+  /** Applies what has arrived and waits for its frame. */
+  flush(): void
+}

@@ -1,0 +1,48 @@
+/**
+ * What the cache stage is to mutations and to `positioned`. Made here and not by `CacheSync`: apps that have neither
+ * do not ship it.
+ */
+import type { QueryFilters } from '@tanstack/query-core'
+import type { CacheSync } from './cache-sync.ts'
+import { matchSafely } from './match-safely.ts'
+import type { OptimisticHost } from './optimistic.ts'
+import { CLEAR, type PositionedFetchOptions } from './positioned-fetch.ts'
+
+export function optimisticHost(cache: CacheSync): Omit<OptimisticHost, 'overlay'> {
+  const { clock, limits, onError } = cache.options
+  const { index, journal, refetches, view } = cache
+  const match = (filters: QueryFilters) => index.match(filters)
+  return {
+    clock,
+    echoTimeoutMs: limits.echoTimeoutMs,
+    barrierTimeoutMs: limits.barrierTimeoutMs,
+    affected: (effects) => new Set(effects.flatMap((effect) => matchSafely(effect, match))),
+    find: (queryKey) => cache.find(queryKey),
+    oldestFetch: (queries) => journal.oldest(queries),
+    show: (query) => {
+      view.show(query)
+    },
+    together: (step) => {
+      view.together(step)
+    },
+    invalidate: (query) => {
+      refetches.invalidate(query, 'active')
+    },
+    isAttached: () => cache.isAttached,
+    isAwaited: (query) => refetches.isAwaited(query),
+    onError,
+  }
+}
+
+export function fetchHost(cache: CacheSync): PositionedFetchOptions {
+  return {
+    overlay: cache.overlay,
+    find: (queryKey) => cache.find(queryKey),
+    recordOf: (query) => cache.journal.get(query),
+    pass: (query, reading) => cache.optimistic?.pass(query, reading) ?? CLEAR,
+    unwatched: ({ client, queryKey }, positions) => {
+      const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
+      if (query) cache.tracked?.positions.stated(query, positions)
+    },
+  }
+}
