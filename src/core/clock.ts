@@ -6,11 +6,14 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
+/** 24 days. A timer that is given more, `Infinity` too, goes off at once. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+
 /** The platform's clock and timers. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.min(delayMs, MAX_DELAY_MS))
     return () => {
       clearTimeout(timer)
     }

@@ -1,9 +1,10 @@
 import { RealtimeError } from '../core/errors.ts'
 import type { RefusalCode, ServerMessage, TopicAction } from '../core/protocol/messages.ts'
-import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import { jitteredLease } from './lease.ts'
+import { inTime } from './in-time.ts'
 import type { ServerLimits } from './limits.ts'
+import type { LogReader } from './log-reader.ts'
 import { Meter } from './meter.ts'
 import { Outgoing } from './outgoing.ts'
 import type { PresenceSeats } from './presence-seats.ts'
@@ -27,8 +28,8 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
   abstract sendVolatile(...args: Parameters<SubscriptionHost['sendVolatile']>): void
   abstract close(code: number, reason: string): void
 
-  get log(): EventLog {
-    return this.context.log
+  get reader(): LogReader {
+    return this.context.reader
   }
 
   get fanOut(): FanOut {
@@ -63,8 +64,13 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
 
   /** Only `true` allows: a function that forgets to return allows nobody. */
   async ask(topic: string, action: RealtimeAction): Promise<boolean> {
+    const { clock, limits } = this.context
     try {
-      return (await this.context.authorize({ identity: this.identity, topic, action })) === true
+      const answer = this.context.authorize({ identity: this.identity, topic, action })
+      if (!(answer instanceof Promise)) return (await answer) === true
+      const limitMs = limits.authorizeTimeoutMs
+      const message = 'authorize has given no answer in time (limits.authorizeTimeoutMs).'
+      return (await inTime(answer, { clock, limitMs, message })) === true
     } catch (cause) {
       throw new RealtimeError('callback-failed', 'authorize failed; the topic is refused.', { cause })
     }

@@ -43,7 +43,14 @@ export class Connection extends Admission implements ServerConnection, SeatHost,
     this.#cancelDeadline = clock.after(limits.helloTimeoutMs, () => {
       this.close(CloseCode.HelloTimeout, 'no hello in time')
     })
-    const address = context.clientAddress(request)
+    let address: string | undefined
+    try {
+      address = context.clientAddress(request)
+    } catch (cause) {
+      this.#report('callback-failed', 'clientAddress failed; the connection is closed.', cause)
+      this.close(CloseCode.ServerError, 'the address is not known')
+      return
+    }
     if (address !== undefined && !context.addresses.take(address, limits.maxConnectionsPerAddress)) {
       this.close(CloseCode.LimitExceeded, 'too many connections of this address')
       return
@@ -205,6 +212,8 @@ export class Connection extends Admission implements ServerConnection, SeatHost,
 
   /** Ends what `filter` names, if this connection is meant. */
   revoke({ user, connectionId, topic }: RevokeFilter): void {
+    // What `authenticate` is about to answer may have been read before the right was taken away.
+    if (this.#state === 'authenticating' && topic === undefined) this.#login.doubt(user)
     if (this.#state !== 'ready') return
     if (user !== undefined && user !== this.user) return
     if (connectionId !== undefined && connectionId !== this.id) return

@@ -29,6 +29,11 @@ export async function readCredential(
     return { ok: false, code: CloseCode.Unauthorized, reason: 'not authenticated' }
   }
   const expiresAt = hooks.expiresAt(identity)
+  if (expiresAt !== undefined && !(expiresAt >= -Infinity)) {
+    throw new TypeError(
+      `expiresAt must give a time in ms since the epoch, or undefined. It gave ${String(expiresAt)}.`,
+    )
+  }
   if (expiresAt !== undefined && expiresAt <= hooks.clock.now()) return EXPIRED
   return { ok: true, credential: { identity, user: hooks.userId(identity), expiresAt } }
 }

@@ -6,6 +6,15 @@ import type { Turn, Work, WriteQueue } from './write-queue.ts'
 /** Full batches that may wait for the round under way. Beyond it, whoever publishes waits until everybody has heard. */
 const MAX_FULL_BATCHES = 64
 
+/** The log has told of less than there was: everybody who hears the topic looks for themselves. */
+class Missed {
+  readonly topic: string
+
+  constructor(topic: string) {
+    this.topic = topic
+  }
+}
+
 /**
  * Brings what the log tells to the subscriptions of this process, in rounds: what is heard in one turn is one frame
  * for each topic, and a round takes as many turns as its audience needs (`WriteQueue`). What is heard meanwhile goes
@@ -16,9 +25,11 @@ export class FanOut {
   readonly #writes: WriteQueue
   readonly #audiences = new Map<string, Audience>()
   /** What waits for the next round, in the order in which it began. */
-  #waiting: EventBatch[] = []
+  #waiting: (EventBatch | Missed)[] = []
   /** Of each topic that has some, the newest of them. */
-  readonly #growing = new Map<string, EventBatch>()
+  readonly #newest = new Map<string, EventBatch | Missed>()
+  /** Batches among them that take no more. */
+  #full = 0
   #round: Round | undefined
   #isScheduled = false
 
@@ -29,13 +40,14 @@ export class FanOut {
 
   hear(entry: LogEntry): void {
     if (!this.#audiences.has(entry.topic)) return
-    const batch = this.#growing.get(entry.topic)
+    const newest = this.#newest.get(entry.topic)
+    const batch = newest instanceof EventBatch ? newest : undefined
     if (!batch?.add(entry)) {
-      if (this.#waiting.length - this.#growing.size >= MAX_FULL_BATCHES) this.finish()
+      if (batch) this.#full += 1
+      if (this.#full >= MAX_FULL_BATCHES) this.finish()
       const next = new EventBatch(entry.topic, entry.epoch)
       next.add(entry)
-      this.#growing.set(entry.topic, next)
-      this.#waiting.push(next)
+      this.#wait(next)
     }
     if (this.#isScheduled || this.#round) return
     this.#isScheduled = true
@@ -53,10 +65,13 @@ export class FanOut {
     this.#round?.finish()
   }
 
-  /** The log has told of less than there was: everybody looks for themselves. */
+  /** Everybody looks for themselves, in their turn: after what was heard before, and before what is heard from now on. */
   missed(): void {
-    this.finish()
-    for (const audience of this.#audiences.values()) for (const listener of audience) listener.missed()
+    for (const topic of this.#audiences.keys()) {
+      if (!(this.#newest.get(topic) instanceof Missed)) this.#wait(new Missed(topic))
+    }
+    this.#begin()
+    this.#writes.serve()
   }
 
   /** Returns the name of the topic as others have it, so that it is kept once. */
@@ -78,13 +93,19 @@ export class FanOut {
     return this.#audiences.get(topic) ?? []
   }
 
+  #wait(told: EventBatch | Missed): void {
+    this.#newest.set(told.topic, told)
+    this.#waiting.push(told)
+  }
+
   /** One round at a time, so that nobody hears of a topic in another order. */
   #begin(): void {
     if (this.#round || this.#waiting.length === 0) return
-    const batches = this.#waiting
+    const told = this.#waiting
     this.#waiting = []
-    this.#growing.clear()
-    this.#round = new Round(batches, {
+    this.#newest.clear()
+    this.#full = 0
+    this.#round = new Round(told, {
       writes: this.#writes,
       audience: (topic) => this.#audiences.get(topic),
       ended: () => {
@@ -104,20 +125,20 @@ interface RoundHost {
 }
 
 /**
- * Some batches, each on its way to the audience of its topic. Who leaves before it has come to them does not hear it;
+ * Some batches, or words that there were more, each on its way to the audience of its topic. Who leaves before it has come to them does not hear it;
  * who joins meanwhile hears it as well, and knows by the offsets what of it the log has told already.
  */
 class Round implements Work {
-  readonly #batches: readonly EventBatch[]
+  readonly #told: readonly (EventBatch | Missed)[]
   readonly #host: RoundHost
   #next = 0
-  /** The audience of the batch under way, and how many places of it have been gone through. */
+  /** The audience of the one under way, and how many places of it have been gone through. */
   #places: Audience['places'] | undefined
   #at = 0
   #hasEnded = false
 
-  constructor(batches: readonly EventBatch[], host: RoundHost) {
-    this.#batches = batches
+  constructor(told: readonly (EventBatch | Missed)[], host: RoundHost) {
+    this.#told = told
     this.#host = host
   }
 
@@ -125,7 +146,7 @@ class Round implements Work {
     const { writes } = this.#host
     // One frame for each: written at once, while what that needs is still in the processor's cache. With several
     // batches a socket may get more than one, which then go out in one write.
-    writes.isDirect = this.#batches.length === 1
+    writes.isDirect = this.#told.length === 1
     const isDone = this.#deliver(turn)
     writes.isDirect = false
     return isDone
@@ -136,10 +157,12 @@ class Round implements Work {
   }
 
   #deliver(turn: Turn | undefined): boolean {
-    for (let batch = this.#batches[this.#next]; batch; batch = this.#batches[this.#next]) {
-      const places = (this.#places ??= this.#host.audience(batch.topic)?.places ?? [])
+    for (let told = this.#told[this.#next]; told; told = this.#told[this.#next]) {
+      const places = (this.#places ??= this.#host.audience(told.topic)?.places ?? [])
       while (this.#at < places.length) {
-        places[this.#at++]?.deliver(batch)
+        const listener = places[this.#at++]
+        if (told instanceof EventBatch) listener?.deliver(told)
+        else listener?.missed()
         if (turn && !turn.hasTime()) return false
       }
       this.#places = undefined

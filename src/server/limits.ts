@@ -41,6 +41,8 @@ export interface ServerLimits {
   readonly maxPresenceBytes: number
   /** Size of a signal's data; a larger one is answered with an error (`limit`). @default 4_096 // 4 KiB */
   readonly maxSignalBytes: number
+  /** How long `authorize` may take; then the topic is refused (`unavailable`). @default 10_000 // 10 s */
+  readonly authorizeTimeoutMs: number
   /** From the opening of a connection to its `welcome`; later it is closed (4408). @default 10_000 // 10 s */
   readonly helloTimeoutMs: number
   /**
@@ -74,6 +76,7 @@ const DEFAULTS: ServerLimits = {
   maxPresenceMembers: 200,
   maxPresenceBytes: 4_096,
   maxSignalBytes: 4_096,
+  authorizeTimeoutMs: 10_000,
   helloTimeoutMs: 10_000,
   maxBufferedBytes: 1_048_576,
   slowConsumerMs: 5_000,

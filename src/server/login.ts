@@ -33,6 +33,8 @@ export class Login {
   #credential: Credential | undefined
   #clientId: string | undefined
   #isEndTold = false
+  /** Users that were revoked while the app is asked who this is; `undefined`: perhaps this very connection. */
+  readonly #doubted = new Set<string | undefined>()
   /** The newest `auth` counts. */
   #renewals = 0
   /** Answered when it is known whether the address may have one more connection. */
@@ -64,7 +66,10 @@ export class Login {
     if (this.isAdmitted && !(await this.isAdmitted)) return
     let answer: CredentialAnswer
     try {
-      answer = await readCredential(this.#context, { token, request: this.#request })
+      do {
+        this.#doubted.clear()
+        answer = await readCredential(this.#context, { token, request: this.#request })
+      } while (this.#isDoubted(answer) && !this.#connection.isClosed)
     } catch (cause) {
       this.#report('authenticate failed; the connection is closed.', cause)
       this.#connection.close(CloseCode.ServerError, 'authentication failed')
@@ -84,6 +89,11 @@ export class Login {
     this.#credential = answer.credential
     this.#headers = NO_HEADERS
     this.#connection.welcome()
+  }
+
+  /** A user was revoked, who may be the one that the app is asked about. */
+  doubt(user: string | undefined): void {
+    this.#doubted.add(user)
   }
 
   /** A new credential on the open connection. Never rejects. */
@@ -137,6 +147,10 @@ export class Login {
       this.#report('authenticate failed; a message is not taken.', cause)
       return false
     }
+  }
+
+  #isDoubted(answer: CredentialAnswer): boolean {
+    return answer.ok && (this.#doubted.has(undefined) || this.#doubted.has(answer.credential.user))
   }
 
   get #request(): ConnectionRequest {

@@ -71,6 +71,7 @@ export class Meter {
     const { isLimited } = await consume(limiter, {
       key,
       points,
+      clock: this.#context.clock,
       onTrouble: (cause) => {
         const details = { connectionId: this.#connection.id }
         const message = 'A rate limiter failed; nobody is limited by it.'

@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
-import { Follower, inTime } from './logs/postgres/follower.ts'
+import { inTime } from './in-time.ts'
+import { Follower, unanswered } from './logs/postgres/follower.ts'
 import { NotificationReader, toNotifications } from './logs/postgres/notifications.ts'
 import { quoted } from './logs/postgres/quoted.ts'
 import { openListening, type SqlClient, type SqlDatabase } from './logs/postgres/sql-client.ts'
@@ -85,7 +86,7 @@ export function postgresBus(options: PostgresBusOptions): PostgresBus {
   const follower = new Follower({
     open: (handlers) => openListening({ db, channel, isPolled: false }, handlers),
     async work(connection) {
-      await inTime(clock, connection.query('select 1'), CONNECT_TIMEOUT_MS)
+      await inTime(connection.query('select 1'), unanswered(clock, CONNECT_TIMEOUT_MS))
     },
     onNotification(payload) {
       const message = reader.read(payload)
@@ -123,7 +124,7 @@ export function postgresBus(options: PostgresBusOptions): PostgresBus {
       const batch = takeBatch()
       const payloads = batch.flatMap(({ message }) => toNotifications(message, ++count))
       try {
-        await inTime(clock, db.query(NOTIFY, [channel, JSON.stringify(payloads)]), timeoutMs)
+        await inTime(db.query(NOTIFY, [channel, JSON.stringify(payloads)]), unanswered(clock, timeoutMs))
         for (const { resolve } of batch) resolve()
       } catch (cause) {
         for (const { reject } of batch) reject(cause)

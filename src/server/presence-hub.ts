@@ -129,10 +129,12 @@ export class PresenceHub {
     return true
   }
 
-  /** Everything that is known, to one who has just come or was held back. */
+  /** Everything that is known, to one who has just come or was held back: now, or when it has room. */
   tellAll(seat: Seat): void {
     const { client, topic } = seat
-    seat.isBehind = false
+    // A list may be large, and whoever asks for many and reads none has them all waiting here.
+    seat.isBehind = client.room() <= 0
+    if (seat.isBehind) return
     client.sendMessage({
       t: 'presence-state',
       topic,

@@ -1,3 +1,6 @@
+import type { Clock } from '../core/clock.ts'
+import { inTime } from './in-time.ts'
+
 /**
  * A limit that nodes share. Any limiter of the package `rate-limiter-flexible` fits. A rejection with an `Error` means that the
  * limiter itself is in trouble; any other rejection, that the limit is reached.
@@ -21,23 +24,41 @@ export interface RateLimiters {
 export type RateLimitAnswer =
   { readonly isLimited: false } | { readonly isLimited: true; readonly retryAfterMs: number | undefined }
 
+interface Consumption {
+  readonly key: string
+  readonly points?: number
+  readonly clock: Clock
+  readonly onTrouble: (cause: unknown) => void
+}
+
+/** Their trouble is told once, until they work again: every message may ask one. */
+const failing = new WeakSet<RateLimiter>()
+
+/** A store that is away may keep its callers waiting for as long as it is. */
+const TIMEOUT_MS = 1_000
+
 /**
  * Never rejects. A limiter that is in trouble limits nobody, which is reported: the limits of each connection still
  * hold, and an outage of the store must not become one of the server.
  */
 export async function consume(
   limiter: RateLimiter | undefined,
-  { key, points = 1, onTrouble }: { key: string; points?: number; onTrouble: (cause: unknown) => void },
+  { key, points = 1, clock, onTrouble }: Consumption,
 ): Promise<RateLimitAnswer> {
   if (!limiter) return { isLimited: false }
+  const inTrouble = (cause: unknown): RateLimitAnswer => {
+    if (!failing.has(limiter)) onTrouble(cause)
+    failing.add(limiter)
+    return { isLimited: false }
+  }
   try {
-    await limiter.consume(key, points)
+    const message = `It has given no answer within ${TIMEOUT_MS} ms.`
+    await inTime(limiter.consume(key, points), { clock, limitMs: TIMEOUT_MS, message })
+    failing.delete(limiter)
     return { isLimited: false }
   } catch (refusal) {
-    if (refusal instanceof Error || typeof refusal !== 'object' || refusal === null) {
-      onTrouble(refusal)
-      return { isLimited: false }
-    }
+    if (refusal instanceof Error || typeof refusal !== 'object' || refusal === null) return inTrouble(refusal)
+    failing.delete(limiter)
     const { msBeforeNext } = refusal as { msBeforeNext?: unknown }
     const isTime = typeof msBeforeNext === 'number' && msBeforeNext >= 0 && msBeforeNext < 2 ** 31
     return { isLimited: true, retryAfterMs: isTime ? Math.ceil(msBeforeNext) : undefined }

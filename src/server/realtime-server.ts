@@ -7,7 +7,9 @@ import { guessUserId } from './credential.ts'
 import type { NewLogEvent } from './event-log.ts'
 import { FanOut } from './fan-out.ts'
 import { Gate } from './gate.ts'
+import { afterOthers, inTurns } from './in-turns.ts'
 import { resolveLimits } from './limits.ts'
+import { LogReader } from './log-reader.ts'
 import { memoryEventLog } from './logs/memory.ts'
 import { NodeChannel, type NodeMessage } from './node-channel.ts'
 import { PresenceHub } from './presence-hub.ts'
@@ -56,7 +58,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   const limits = resolveLimits(options.limits)
   const platform: Partial<ServerPlatform> = options.platform ?? {}
   const { clock = systemClock, random = Math.random } = platform
-  const { newId = () => crypto.randomUUID(), defer = (run) => void setImmediate(run) } = platform
+  const { newId = () => crypto.randomUUID(), defer = afterOthers } = platform
   const report = reporter(options.onError)
   const log = options.log ?? memoryEventLog()
   const writes = new WriteQueue(clock, defer)
@@ -96,7 +98,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   } as Hooks
   const context: ServerContext = {
     ...hooks,
-    log,
+    reader: new LogReader(log, { clock, limit: limits.maxReplayEvents + 1 }),
     fanOut,
     writes,
     presence,
@@ -149,12 +151,17 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     for (const connection of [...connections]) connection.revoke(filter)
   }
 
+  const eachConnection = (run: (connection: Connection) => void) =>
+    inTurns(connections, run, { clock, defer })
+
   /** Runs while there is a connection. */
   function sweepLater(): void {
     cancelSweep ??= clock.after(SWEEP_MS, () => {
       cancelSweep = undefined
       const now = clock.now()
-      for (const connection of [...connections]) connection.sweep(now)
+      void eachConnection((connection) => {
+        connection.sweep(now)
+      })
       if (connections.size > 0) sweepLater()
     })
   }
@@ -277,11 +284,16 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     const reason = code === 1001 ? 'server is going away' : 'server is restarting'
     farewell = { code, reason, retryAfterMs: delay }
     fanOut.finish()
-    for (const connection of connections) connection.sendMessage({ t: 'going-away', retryAfterMs: delay() })
-    if (connections.size > 0) await wait(clock, graceMs)
+    const grace = connections.size > 0 ? wait(clock, graceMs) : undefined
+    await eachConnection((connection) => {
+      connection.sendMessage({ t: 'going-away', retryAfterMs: delay() })
+    })
+    await grace
     // First: its clients are on their way to other nodes, and are not gone.
     presence.close()
-    for (const connection of connections) connection.close(code, reason)
+    await eachConnection((connection) => {
+      connection.close(code, reason)
+    })
     await new Promise<void>((resolve) => {
       const cancel = clock.after(CLOSE_TIMEOUT_MS, resolve)
       onGone = () => {

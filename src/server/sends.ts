@@ -133,6 +133,7 @@ export class SendQueue {
     }
     const limit = await consume(rateLimiters.sends, {
       key: this.#host.limiterKey,
+      clock: this.#context.clock,
       onTrouble: (cause) => {
         this.#report('A rate limiter failed; nobody is limited by it.', cause)
       },

@@ -3,10 +3,10 @@ import type { RealtimeError } from '../core/errors.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionRequest } from './server-socket.ts'
 import type { Counts } from './counts.ts'
-import type { EventLog } from './event-log.ts'
 import type { FanOut } from './fan-out.ts'
 import type { Gate } from './gate.ts'
 import type { ServerLimits } from './limits.ts'
+import type { LogReader } from './log-reader.ts'
 import type { PresenceHub } from './presence-hub.ts'
 import type { RateLimiters } from './rate-limiter.ts'
 import type { RealtimeAction } from './rights.ts'
@@ -17,7 +17,7 @@ import type { WriteQueue } from './write-queue.ts'
 
 /** What the connections of a server share. */
 export interface ServerContext {
-  readonly log: EventLog
+  readonly reader: LogReader
   readonly fanOut: FanOut
   readonly writes: WriteQueue
   readonly presence: PresenceHub

@@ -8,6 +8,7 @@ import { closePolicy } from '../core/protocol/close-codes.ts'
 import { encodeMessage } from '../core/protocol/codec.ts'
 import { parsePositions } from '../core/protocol/position.ts'
 import type { ConnectionRequest } from './connection.ts'
+import { inTurns } from './in-turns.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer, ServerConnection } from './realtime-server.ts'
 import { remoteAddressOf } from './remote-address.ts'
@@ -79,7 +80,9 @@ export function sseHandler(
   function beatLater(): void {
     stopBeating ??= systemClock.after(heartbeatMs, () => {
       stopBeating = undefined
-      for (const { stream } of streams.values()) stream.beat()
+      void inTurns(streams.values(), ({ stream }) => {
+        stream.beat()
+      })
       if (streams.size > 0) beatLater()
     })
   }

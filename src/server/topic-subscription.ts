@@ -11,18 +11,19 @@
 import type { Position } from '../core/event.ts'
 import type { RefusalCode, ResyncOutcome } from '../core/protocol/messages.ts'
 import type { TopicListener } from './audience.ts'
-import type { EventLog, LogEvent } from './event-log.ts'
+import type { LogEvent } from './event-log.ts'
 import { EventBatch } from './event-batch.ts'
 import type { FanOut } from './fan-out.ts'
 import { eventsFrame, subscribedFrame } from './frames.ts'
 import { continuation, HeardEvents } from './heard-events.ts'
 import type { ServerLimits } from './limits.ts'
-import type { SharedFrame } from './shared-frame.ts'
+import type { LogReader } from './log-reader.ts'
+import { SharedFrame } from './shared-frame.ts'
 import type { SignalListener } from './signal-hub.ts'
 
 /** What a subscription sees of its connection. */
 export interface SubscriptionHost extends SignalListener {
-  readonly log: EventLog
+  readonly reader: LogReader
   readonly fanOut: FanOut
   readonly limits: ServerLimits
   /** Asks the app. Rejects when it fails. */
@@ -200,8 +201,8 @@ export class TopicSubscription implements TopicListener {
       if (isSuperseded()) return
       const rest = heard.after(answer.position)
       if (rest) {
-        this.#answer(answer, isAsked)
-        this.#goLive(answer.position, rest)
+        if (this.#answer(answer, isAsked)) this.#goLive(answer.position, rest)
+        else this.#fallBehind()
         return
       }
       if (reads < MAX_READS || !heard.last) continue
@@ -213,33 +214,50 @@ export class TopicSubscription implements TopicListener {
   }
 
   async #read(position: Position | undefined): Promise<Answer> {
-    const { log, limits } = this.#host
+    const { reader, limits } = this.#host
     if (!position) {
-      const head = await log.head(this.topic)
-      // After the head: what is appended between the two makes the topic less quiet, and is heard.
-      const quietMs = await log.quietMs?.(this.topic)
+      const { head, quietMs } = await reader.head(this.topic)
       return { outcome: 'fresh', position: head, events: [], quietMs }
     }
-    const read = await log.read(this.topic, position, limits.maxReplayEvents + 1)
+    const read = await reader.read(this.topic, position)
     const reset = async (): Promise<Answer> => {
-      return { outcome: 'reset', position: read.head, events: [], quietMs: await log.quietMs?.(this.topic) }
+      return { outcome: 'reset', position: read.head, events: [], quietMs: await reader.quietMs(this.topic) }
     }
     if (read.outcome === 'reset' || read.events.length > limits.maxReplayEvents) return reset()
     const size = read.events.reduce((sum, event) => sum + event.json.length + event.type.length + 64, 0)
-    if (size > Math.min(limits.maxReplayBytes, this.#host.room()) && read.events.length > 0) return reset()
+    if (size > limits.maxReplayBytes && read.events.length > 0) return reset()
     const offset = read.events.at(-1)?.offset ?? position.offset
     return { outcome: 'replayed', position: { epoch: position.epoch, offset }, events: read.events }
   }
 
-  /** A repair is silent when nothing is lost: what was missing simply comes. */
-  #answer({ outcome, position, events, quietMs }: Answer, isAsked: boolean): void {
+  /**
+   * A repair is silent when nothing is lost: what was missing simply comes. `false`: it cannot come now, since the client
+   * does not read. Whoever has asked is answered all the same, with a reset.
+   */
+  #answer({ outcome, position, events, quietMs }: Answer, isAsked: boolean): boolean {
     const { topic } = this
-    if (isAsked || outcome !== 'replayed') {
+    // Only now: many topics are answered at once, and each finds the room that those before it have left.
+    if (events.length > 0 && this.#host.room() <= 0) {
+      if (!isAsked) return false
+      this.#host.send(subscribedFrame({ topic, outcome: 'reset', position }))
+      return true
+    }
+    if (outcome !== 'replayed' || (isAsked && events.length === 0)) {
       const replay = outcome === 'replayed' ? events : undefined
       this.#host.send(subscribedFrame({ topic, outcome, position, events: replay, quietMs }))
     } else if (events.length > 0) {
-      this.#host.send(eventsFrame(topic, position.epoch, events))
+      const frame = replayFrame(events, { topic, position, isAsked })
+      // An answer is not held back: the topic may be given up before its turn would come.
+      if (isAsked) this.#host.send(frame.text)
+      else this.#host.sendShared(frame)
     }
+    return true
+  }
+
+  /** What was read is read again when there is room. */
+  #fallBehind(): void {
+    if (this.#catchUp) this.#catchUp.heard = undefined
+    this.#state = 'behind'
   }
 
   #goLive(position: Position, rest: LogEvent[]): void {
@@ -249,4 +267,28 @@ export class TopicSubscription implements TopicListener {
     if (this.#state === 'behind') this.#state = 'open'
     if (rest.length > 0) this.deliver(new EventBatch(this.topic, position.epoch, rest))
   }
+}
+
+/** By the answer of the log, which many have asked for together. */
+const replayFrames = {
+  asked: new WeakMap<object, SharedFrame>(),
+  unasked: new WeakMap<object, SharedFrame>(),
+}
+
+/** What was missed, as one frame for all who have missed the same. */
+function replayFrame(
+  events: readonly LogEvent[],
+  { topic, position, isAsked }: { topic: string; position: Position; isAsked: boolean },
+): SharedFrame {
+  const frames = isAsked ? replayFrames.asked : replayFrames.unasked
+  let frame = frames.get(events)
+  if (!frame) {
+    frame = new SharedFrame(() =>
+      isAsked
+        ? subscribedFrame({ topic, outcome: 'replayed', position, events })
+        : eventsFrame(topic, position.epoch, events),
+    )
+    frames.set(events, frame)
+  }
+  return frame
 }

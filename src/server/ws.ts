@@ -4,6 +4,7 @@ import type * as Ws from 'ws'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../core/errors.ts'
 import type { FrameCodec } from '../core/protocol/frame-codec.ts'
+import { inTurns } from './in-turns.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer } from './realtime-server.ts'
 import { WireFormat } from './wire-format.ts'
@@ -164,7 +165,9 @@ export function attachWebSocket(
   httpServer.on('upgrade', onUpgrade)
 
   const pings = setInterval(() => {
-    for (const socket of sockets) socket.probe()
+    void inTurns(sockets, (socket) => {
+      socket.probe()
+    })
   }, pingIntervalMs)
   // The HTTP server keeps the process alive, not its pings.
   pings.unref()
@@ -179,8 +182,11 @@ export function attachWebSocket(
         onGone = () => {
           if (sockets.size === 0) resolve()
         }
-        for (const socket of sockets) socket.close(1001, 'server is going away')
-        onGone()
+        void inTurns(sockets, (socket) => {
+          socket.close(1001, 'server is going away')
+        }).then(() => {
+          onGone()
+        })
       }))
     },
   }

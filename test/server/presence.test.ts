@@ -222,6 +222,42 @@ describe('presence', () => {
     expect(server.presence('room')).toEqual([])
   })
 
+  it('is not told again and again to a client that reads nothing', async () => {
+    const { connect, time } = startManual({ limits: { maxBufferedBytes: 20_000 } })
+    for (const user of ['ada', 'bob', 'eve']) {
+      const client = await connect(user, 'c')
+      for (const topic of ['a', 'b', 'c', 'd']) {
+        client.send({ t: 'presence-join', topic, state: 'x'.repeat(4_000) })
+      }
+    }
+    await settle()
+    time.advance(GATHERED)
+    const mallory = await connect('mallory', 'm')
+    const { send } = mallory.socket
+    mallory.socket.send = (text) => {
+      mallory.socket.bufferedAmount += text.length
+      send(text)
+    }
+    const joinAll = () => {
+      for (const topic of ['a', 'b', 'c', 'd']) mallory.send({ t: 'presence-join', topic })
+    }
+    for (let round = 0; round < 20; round++) {
+      joinAll()
+      await settle()
+    }
+    expect(await mallory.takeAll('presence-state')).toHaveLength(2)
+    // What it has not been told comes as it reads, no more at a time than there is room for.
+    const told = new Set<string>()
+    for (let reads = 0; reads < 3; reads++) {
+      mallory.socket.bufferedAmount = 0
+      time.advance(200)
+      const states = await mallory.takeAll('presence-state')
+      expect(states.length).toBeLessThanOrEqual(2)
+      for (const { topic } of states) told.add(topic)
+    }
+    expect([...told].sort()).toEqual(['a', 'b', 'c', 'd'])
+  })
+
   it('gives a client that was held back everything, once it reads again', async () => {
     const { connect, time } = startManual({ limits: { maxBufferedBytes: 1_000 } })
     const [ada, slow] = [await connect('ada', 'a'), await connect('bob', 'b')]

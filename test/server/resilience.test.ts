@@ -106,4 +106,29 @@ describe('createRealtimeServer', () => {
     expect(client.frames).toHaveLength(2)
     expect(errors).toMatchObject([{ code: 'listener-failed', cause: { message: 'disk full' } }])
   })
+
+  it('closes a connection whose address cannot be told, reports it, and leaves nothing behind', async () => {
+    const { server, errors } = await startWith({
+      clientAddress: ({ headers }) => headers['x-forwarded-for']!.toString(),
+    })
+    const closes: number[] = []
+    const socket = { send: () => {}, close: (code: number) => void closes.push(code) }
+    server.opened(socket, { headers: {} }).closed(4500, '')
+    expect(closes).toEqual([4500])
+    expect(errors).toMatchObject([{ code: 'callback-failed', cause: { name: 'TypeError' } }])
+    server.opened(socket, { headers: { 'x-forwarded-for': '192.0.2.1' } })
+    expect(server.stats()).toMatchObject({ connections: 1, addresses: 1 })
+  })
+
+  it.each([NaN, '2030-01-01'])(
+    'lets nobody in for good whose expiresAt is no time (%s), and reports it',
+    async (time) => {
+      const { errors, open } = await startWith({ expiresAt: () => time as number })
+      const client = await open()
+      expect(client.closes).toEqual([4500])
+      expect(errors).toMatchObject([
+        { code: 'callback-failed', cause: { message: expect.stringContaining('expiresAt') as string } },
+      ])
+    },
+  )
 })

@@ -202,7 +202,7 @@ describe('S4 authorization', () => {
     const { connect, time } = startManual({
       leaseMs: LEASE,
       leaseConcurrency: 4,
-      limits: { maxConnectionsPerUser: 1_000 },
+      limits: { maxConnectionsPerUser: 1_000, authorizeTimeoutMs: 1e9 },
       authorize: async () => {
         if (!isLeaseTime) return true
         most = Math.max(most, ++now)
@@ -225,6 +225,44 @@ describe('S4 authorization', () => {
     }
     expect(most).toBe(4)
     expect(answered).toBe(30)
+  })
+
+  it('makes a topic unavailable when the app does not answer, and reports it', async () => {
+    const { connect, time, errors } = startManual({ authorize: () => new Promise<boolean>(() => {}) })
+    const ada = await connect('ada')
+    ada.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    ada.send({ t: 'presence-join', topic: 't' })
+    ada.send({ t: 'signal', topic: 't', type: 'x' })
+    expect(await ada.take()).toEqual([])
+    time.advance(10_000)
+    const answers = await ada.take()
+    expect(answers).toHaveLength(3)
+    for (const answer of [
+      { t: 'refused', topic: 't', code: 'unavailable' },
+      { t: 'refused', topic: 't', code: 'unavailable', action: 'presence' },
+      { t: 'error', topic: 't', code: 'unavailable' },
+    ]) {
+      expect(answers).toContainEqual(expect.objectContaining(answer))
+    }
+    expect(errors.map(({ code }) => code)).toEqual(Array(3).fill('callback-failed'))
+  })
+
+  it('goes on asking about leases when questions are never answered', async () => {
+    let isAllowed: (user: string) => boolean | Promise<boolean> = () => true
+    const { connect, time } = startManual({
+      leaseMs: LEASE,
+      leaseConcurrency: 2,
+      presence: { ttlMs: 1e9 },
+      authorize: ({ identity }) => isAllowed(identity.user),
+    })
+    const stuck = [await connect('stuck1'), await connect('stuck2')]
+    const ada = await connect('ada')
+    for (const client of [...stuck, ada]) client.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    await ada.take()
+    isAllowed = (user) => (user === 'ada' ? false : new Promise<boolean>(() => {}))
+    time.advance(LEASE_AT_MOST)
+    time.advance(10_000)
+    expect(await ada.take()).toMatchObject([{ t: 'revoked', topic: 't' }])
   })
 
   it('spreads the leases of connections that were opened together', async () => {
@@ -326,6 +364,27 @@ describe('S4 revoke', () => {
     server.revoke({ user: 'ada' })
     expect([second, bob].map(({ socket }) => socket.closedWith?.code)).toEqual([4403, undefined])
     expect(server.presence('t')).toEqual([])
+  })
+
+  it('asks again who a client is that was let in by what held before', async () => {
+    const banned = new Set<string>()
+    const answers: (() => void)[] = []
+    const { open, server } = startManual({
+      authenticate: ({ token }) => {
+        const identity = token === undefined || banned.has(token) ? null : { user: token }
+        return new Promise((resolve) => answers.push(() => resolve(identity)))
+      },
+    })
+    const [ada, bob] = [open(), open()]
+    ada.send({ t: 'hello', token: 'ada' })
+    bob.send({ t: 'hello', token: 'bob' })
+    await settle()
+    banned.add('ada')
+    server.revoke({ user: 'ada' })
+    for (; answers.length > 0; await settle()) answers.shift()!()
+    expect(await ada.take()).toEqual([])
+    expect(ada.socket.closedWith).toMatchObject({ code: 4401 })
+    expect(await bob.take()).toMatchObject([{ t: 'welcome' }])
   })
 
   it('reaches every node', async () => {

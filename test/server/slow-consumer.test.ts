@@ -117,6 +117,26 @@ describe('S7 slow consumer', () => {
     expect(socket.closedWith).toMatchObject({ code: 4413 })
   })
 
+  it('is replayed as much as it has room for, however many topics it asks for at once', async () => {
+    const topics = Array.from({ length: 100 }, (_, n) => `t${n}`)
+    const { server, socket, connection, taken } = await startStalled({ maxBufferedBytes: 100_000 })
+    for (const topic of topics) await server.publish(topic, { type: 'n', data: 'x'.repeat(20_000) })
+    const { send } = socket
+    socket.send = (text) => {
+      socket.bufferedAmount += text.length
+      send(text)
+    }
+    const position = { epoch: 'e', offset: 0 }
+    connection.message(
+      JSON.stringify({ t: 'subscribe', topics: topics.map((topic) => ({ topic, position })) }),
+    )
+    await settle()
+    const outcomes = taken().flatMap((message) => (message.t === 'subscribed' ? [message.outcome] : []))
+    expect(outcomes).toHaveLength(100)
+    expect(outcomes.filter((outcome) => outcome === 'replayed').length).toBeGreaterThanOrEqual(3)
+    expect(socket.bufferedAmount).toBeLessThan(120_000)
+  })
+
   it('costs the others nothing: a paused socket is cut, a reading one gets every event', async () => {
     let reportCut = () => {}
     const cut = new Promise<void>((resolve) => (reportCut = resolve))

@@ -6,6 +6,7 @@
  *      └────────────────────────── backoff ◀────────────────────────┘
  */
 import type { Clock } from '../../../core/clock.ts'
+import { inTime } from '../../in-time.ts'
 import type { ListeningConnection, ListeningHandlers } from './sql-client.ts'
 
 export interface FollowerOptions {
@@ -81,7 +82,7 @@ export class Follower {
     this.#isStopped = true
     this.#wake()
     const connection = this.#connection
-    await inTime(this.#options.clock, this.#ended, 1_000).catch(() => connection?.close())
+    await inTime(this.#ended, unanswered(this.#options.clock, 1_000)).catch(() => connection?.close())
   }
 
   async #run(): Promise<void> {
@@ -133,7 +134,7 @@ export class Follower {
         this.#wake()
       },
     })
-    return inTime(clock, opening, timeoutMs).catch((error: unknown) => {
+    return inTime(opening, unanswered(clock, timeoutMs)).catch((error: unknown) => {
       // One that comes too late is not needed any more.
       void opening.then(
         (late) => late.close(),
@@ -172,14 +173,11 @@ export class Follower {
   }
 }
 
-/** Rejects when the work has not settled after so long. */
-export function inTime<T>(clock: Clock, work: Promise<T>, limitMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(limitMs, () => {
-      reject(new Error(`The database has not answered for ${limitMs} ms.`))
-    })
-    work.then(resolve, reject).finally(cancel)
-  })
-}
+/** What a database that is not heard of is given up with. */
+export const unanswered = (clock: Clock, limitMs: number) => ({
+  clock,
+  limitMs,
+  message: `The database has not answered for ${limitMs} ms.`,
+})
 
 const asError = (cause: unknown) => (cause instanceof Error ? cause : new Error(String(cause)))

@@ -7,7 +7,8 @@
 import type { Clock } from '../../../core/clock.ts'
 import { RealtimeError } from '../../../core/errors.ts'
 import type { LogEntry } from '../../event-log.ts'
-import { Follower, inTime } from './follower.ts'
+import { inTime } from '../../in-time.ts'
+import { Follower, unanswered } from './follower.ts'
 import type { ListeningConnection, ListeningHandlers } from './sql-client.ts'
 import type { PostgresStatements } from './statements.ts'
 import { eventFromRow, fromSqlText, type EventRow } from './text.ts'
@@ -230,7 +231,7 @@ export class PostgresTail {
     params: unknown[],
   ): Promise<readonly TRow[]> {
     const { clock, timeoutMs } = this.#options
-    const { rows } = await inTime(clock, connection.query(text, params), timeoutMs)
+    const { rows } = await inTime(connection.query(text, params), unanswered(clock, timeoutMs))
     return rows as TRow[]
   }
 
