@@ -24,6 +24,11 @@ export interface TransportHandlers {
   onClose(info: CloseInfo): void
   /** Something failed that the app should hear of; `onClose` still follows when the connection is gone. */
   onError(error: unknown): void
+  /**
+   * Asks the app for a token, where it is needed to dial. Who asks while an answer is awaited, with an earlier dial say,
+   * waits for that one. Absent: outside of a session.
+   */
+  askToken?(): Promise<string | undefined>
 }
 
 /** One connection, or (managed) the source. */
@@ -57,6 +62,8 @@ export interface Transport {
    * no ping, or a source with its own). Absent: `rqb.v1` ping and pong with the default times.
    */
   readonly heartbeat?: HeartbeatOptions | false | undefined
+  /** The session was stopped, or another user has come: what is kept from one connection to the next is the last one's. */
+  forget?(): void
   /** Starts connecting. Calls no handler before it has returned. */
   connect(handlers: TransportHandlers): TransportConnection
 }

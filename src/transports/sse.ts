@@ -81,7 +81,7 @@ const MAX_POST_LENGTH = 16 * 1024
  */
 export function sseTransport(options: SseTransportOptions): Transport {
   const { decode, heartbeat, token } = options
-  const memory: Memory = { clientId: undefined, lastEventId: undefined, freshToken: undefined }
+  const memory: Memory = { ...NOTHING }
   return {
     name: 'sse',
     mode: 'dialled',
@@ -97,11 +97,14 @@ export function sseTransport(options: SseTransportOptions): Transport {
         : undefined,
     // A plain backend is sent nothing: the connection itself looks for silence.
     heartbeat: decode ? false : heartbeat,
+    forget: () => {
+      Object.assign(memory, NOTHING)
+    },
     connect: (handlers) => new SseConnection(options, handlers, memory),
   }
 }
 
-/** What the connections of a session share. Forgotten at its end, since the next one may be somebody else's. */
+/** What the connections of a session share, until it is stopped or has another user. */
 interface Memory {
   /** The name of this client, over its connections. */
   clientId: string | undefined
@@ -110,6 +113,8 @@ interface Memory {
   /** The token that the last dial has sent, until the session asks for it. */
   freshToken: string | undefined
 }
+
+const NOTHING: Memory = { clientId: undefined, lastEventId: undefined, freshToken: undefined }
 
 class SseConnection implements TransportConnection {
   readonly #options: SseTransportOptions
@@ -157,10 +162,7 @@ class SseConnection implements TransportConnection {
     } else if (!this.#isPosting) void this.#post()
   }
 
-  close(code?: number): void {
-    // The app has ended the session.
-    if (code === 1000) Object.assign(this.#memory, { clientId: undefined, lastEventId: undefined })
-    this.#memory.freshToken = undefined
+  close(): void {
     this.#release()
   }
 
@@ -182,7 +184,8 @@ class SseConnection implements TransportConnection {
     const { url, headers, token, decode } = this.#options
     this.#url = absolute(await provide(url))
     this.#headers = new Headers(await provide(headers))
-    const bearer = await token?.()
+    if (this.#isOver) return undefined // It took too long. The next dial asks for itself.
+    const bearer = token && (await (this.#handlers.askToken?.() ?? token()))
     if (this.#isOver) return undefined
     if (bearer) this.#headers.set('Authorization', `Bearer ${bearer}`)
     const memory = this.#memory
@@ -332,6 +335,7 @@ class SseConnection implements TransportConnection {
   #release(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#memory.freshToken = undefined
     clearTimeout(this.#silence)
     this.#queue = []
     this.#abort.abort()

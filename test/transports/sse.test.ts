@@ -6,7 +6,7 @@ import { transportContract } from '../../src/testing/transport-contract.ts'
 import { sseTransport } from '../../src/transports/sse.ts'
 import { startSseServer } from '../server/sse-support.ts'
 import { FaultProxy, type CutBy } from '../support/fault-proxy.ts'
-import { EventStreamServer } from './event-stream-server.ts'
+import { EventStreamServer, type StreamPeer } from './event-stream-server.ts'
 import { SessionClient } from './session-client.ts'
 
 async function startBareServer(options?: { isPlain?: boolean; port?: number }): Promise<EventStreamServer> {
@@ -113,6 +113,20 @@ describe('over rqb.v1', () => {
     const { url } = await startSseServer()
     const token = vi.fn(() => 'ada')
     const client = new SessionClient(sseTransport({ url, token })).start('a')
+    await client.untilStatus('live')
+    expect(token).toHaveBeenCalledTimes(1)
+  })
+
+  it('does not ask for another token with the next dial while the app has not answered', async () => {
+    const { url } = await startSseServer()
+    const answers: ((token: string) => void)[] = []
+    const token = vi.fn(() => new Promise<string>((resolve) => answers.push(resolve)))
+    const client = new SessionClient(sseTransport({ url, token }), { connectTimeoutMs: 500 }).start('a')
+    await client.until(() => client.errors.length >= 2)
+    await client.untilStatus('connecting')
+    expect(token).toHaveBeenCalledTimes(1)
+    expect(client.errors[0]?.message).toContain('The token provider has not answered.')
+    answers[0]!('ada')
     await client.untilStatus('live')
     expect(token).toHaveBeenCalledTimes(1)
   })
@@ -378,6 +392,45 @@ describe('over a backend that knows nothing of us', () => {
     expect(third.request.headers['last-event-id']).toBeUndefined()
     await client.until(() => client.resyncs.length === 3)
     expect(client.resyncs.map(({ outcome }) => outcome)).toEqual(['fresh', 'reset', 'reset'])
+  })
+
+  it.each<[string, (client: SessionClient, server: EventStreamServer, peer: StreamPeer) => Promise<void>]>([
+    [
+      'is stopped while it waits to dial',
+      async (client, _, peer) => {
+        peer.cut()
+        await client.untilStatus('waiting')
+        client.session.stop()
+      },
+    ],
+    [
+      'has another user while it waits to dial',
+      async (client, _, peer) => {
+        peer.cut()
+        await client.untilStatus('waiting')
+        client.session.switchUser()
+      },
+    ],
+    [
+      'has another user after the server has ended it',
+      async (client, server, peer) => {
+        server.intercept = (__, response) => !!response.writeHead(401).end()
+        peer.cut()
+        await client.untilStatus('closed')
+        server.intercept = () => false
+        client.session.switchUser()
+      },
+    ],
+  ])('tells nothing of the last event when it %s (L10)', async (_, end) => {
+    const server = await startBareServer({ isPlain: true })
+    const client = new SessionClient(plain(server.url)).start()
+    const first = await server.accept()
+    first.event({ id: '41', data: '1' })
+    await client.until(() => client.events.length === 1)
+    await end(client, server, first)
+    client.session.start()
+    const second = await server.accept()
+    expect(second.request.headers['last-event-id']).toBeUndefined()
   })
 
   it('lives on comments, and gives up a stream that is silent', async () => {

@@ -73,6 +73,7 @@ export class Wire {
         onError: ifOurs((cause: unknown) => {
           onError(`The ${transport.name} transport failed.`, cause)
         }),
+        askToken: () => this.#tokens.ask(),
       })
     } catch (cause) {
       onFailed(`The ${transport.name} transport could not connect.`, cause)
@@ -132,6 +133,7 @@ export class Wire {
   /** Who starts again may be somebody else: a token on its way is not for him. */
   stopped(): void {
     this.#tokens.forget()
+    this.#options.transport.forget?.()
   }
 
   /** Another user: a client with another name. */
