@@ -75,6 +75,19 @@ describe('a first subscription', () => {
     end()
   })
 
+  it.each([
+    ['fetches again what was read before the event', 300, 2],
+    ['does not fetch again what was read after it', 700, 1],
+  ])('%s, when the clock was set back in between', async (_, quietMs, expected) => {
+    const { transport, fetches, end } = await mountAndConnect()
+    vi.setSystemTime(Date.now() - 3_600_000)
+    await vi.advanceTimersByTimeAsync(200)
+    transport.connection.deliver(fresh('board:1', quietMs), fresh('board:2', 10_000))
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(fetches).toEqual({ rows: expected, others: 1, plain: 1 })
+    end()
+  })
+
   it('fetches only what a topic keeps live when it is reset (L2)', async () => {
     const { transport, fetches, end } = await mountAndConnect()
     transport.connection.deliver(fresh('board:1', 10_000), fresh('board:2', 10_000))

@@ -490,10 +490,10 @@ describe('heartbeat', () => {
     expect(rig.server.closedWith?.code).toBe(CloseCode.HeartbeatTimeout)
   })
 
-  it('pings at once after a sleep', async () => {
+  it('pings soon after a sleep', async () => {
     const rig = await new Rig().live()
     vi.setSystemTime(Date.now() + 3_600_000)
-    vi.advanceTimersByTime(25_000)
+    vi.advanceTimersByTime(5_000)
     expect(rig.server.sent).toEqual([{ t: 'ping' }])
   })
 

@@ -1,6 +1,6 @@
 /** A machine that sleeps for hours: no timer fires, the clock jumps, and nobody has closed the socket. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { replayed, reset, Rig, settled } from './rig.ts'
+import { events, replayed, reset, Rig, settled } from './rig.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -36,13 +36,14 @@ describe('a sleep of hours', () => {
     expect(rig.told).toContain('reset t b9000')
   })
 
-  it('is noticed by the next heartbeat when nobody looks', async () => {
+  it('is noticed within seconds when nobody looks, and no signal comes', async () => {
     const rig = await new Rig().live()
+    vi.advanceTimersByTime(1_000)
     sleep(HOURS)
-    vi.advanceTimersByTime(25_000)
+    vi.advanceTimersByTime(5_000)
     expect(pings(rig)).toBe(1)
     vi.advanceTimersByTime(5_000)
-    expect(rig.session.status.status).toBe('waiting')
+    expect(rig.told).toEqual(['waiting', 'connecting'])
   })
 
   it('keeps a connection that has survived, and asks for what was lost on the way', async () => {
@@ -81,6 +82,14 @@ describe('a sleep of hours', () => {
     expect(rig.server.sent.map((message) => (message as { t: string }).t)).toEqual(['hello', 'subscribe'])
   })
 
+  it('while it waits for a full server makes it dial within seconds, when nobody looks', async () => {
+    const rig = await new Rig().live()
+    rig.server.end({ code: 1013 })
+    sleep(HOURS)
+    vi.advanceTimersByTime(5_000)
+    expect(rig.session.status.status).toBe('connecting')
+  })
+
   it('and a clock that is set back do no harm', async () => {
     const rig = await new Rig().live()
     sleep(-HOURS)
@@ -90,6 +99,45 @@ describe('a sleep of hours', () => {
     }
     expect(rig.transport.connections).toHaveLength(1)
     expect(rig.session.status.status).toBe('live')
+  })
+})
+
+describe('a clock that is set back by hours', () => {
+  it('while there is no network does not hold up the dial', async () => {
+    const rig = await new Rig().live()
+    rig.server.end()
+    rig.signals.isUp = false
+    rig.signals.tell('offline')
+    sleep(-HOURS)
+    rig.signals.isUp = true
+    rig.signals.tell('online')
+    expect(rig.session.status.status).toBe('waiting')
+    expect(rig.session.status.retryAt).toBeLessThanOrEqual(Date.now() + 500)
+    vi.advanceTimersByTime(500)
+    expect(rig.session.status.status).toBe('connecting')
+  })
+
+  it('while a gap is open does not hold up its end', async () => {
+    const rig = await new Rig().live()
+    rig.server.deliver(events('t', 7))
+    sleep(-HOURS)
+    vi.advanceTimersByTime(2_000 + 4_000 + 6_000)
+    expect(rig.told).toEqual(['reset t a6', '7'])
+  })
+
+  it('does not hold up what the server has put off, nor keep what is too old', async () => {
+    const rig = await new Rig().live()
+    const taken = rig.outbox.send('first')
+    rig.server.deliver({ t: 'error', id: 'id2', code: 'limit', message: 'Later.', retryAfterMs: 1_000 })
+    sleep(-HOURS)
+    rig.clean()
+    vi.advanceTimersByTime(1_000)
+    expect(rig.server.sent).toMatchObject([{ t: 'send', id: 'id2' }])
+    vi.advanceTimersByTime(24_000)
+    rig.server.deliver({ t: 'pong', heads: { t: { epoch: 'a', offset: 5 } } })
+    rig.server.end()
+    vi.advanceTimersByTime(300_000)
+    expect(await taken).toEqual({ fate: 'unknown' })
   })
 })
 

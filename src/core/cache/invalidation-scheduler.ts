@@ -8,7 +8,7 @@
  * enough: TanStack fetches on focus, on reconnect, and when the query is mounted again.
  */
 import type { Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
+import { steadyClock, type Clock, type SteadyClock } from '../clock.ts'
 import { widest, type RefetchType } from '../overlay/fact.ts'
 
 /** First pause before a failed or cancelled refetch is tried again, in ms; it doubles up to the longest. */
@@ -44,10 +44,12 @@ export interface InvalidationSchedulerOptions {
 
 export class InvalidationScheduler {
   readonly #options: InvalidationSchedulerOptions
+  readonly #clock: SteadyClock
   readonly #schedules = new Map<Query, Schedule>()
 
   constructor(options: InvalidationSchedulerOptions) {
     this.#options = options
+    this.#clock = steadyClock(options.clock)
   }
 
   /**
@@ -56,17 +58,16 @@ export class InvalidationScheduler {
    */
   request(query: Query, refetchType: RefetchType, notBeforeMs = 0): void {
     this.mark(query, refetchType)
-    const now = this.#options.clock.now()
+    const now = this.#clock.now()
     const schedule = this.#of(query)
-    // The minimum is for a clock that was set back.
-    const earliest = Math.min(schedule.startedAt, now) + this.#options.intervalMs
+    const earliest = schedule.startedAt + this.#options.intervalMs
     this.#plan(query, schedule, Math.max(now + notBeforeMs, earliest))
   }
 
   /** A fetch of this query began, whoever asked for it: it answers all that was wanted until now. */
   started(query: Query): void {
     const schedule = this.#of(query)
-    schedule.startedAt = this.#options.clock.now()
+    schedule.startedAt = this.#clock.now()
     unplan(schedule)
   }
 
@@ -91,7 +92,7 @@ export class InvalidationScheduler {
     // Between half of the pause and all of it, so that many clients of one failing server do not keep step.
     const pause = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** schedule.failures)
     schedule.failures += 1
-    this.#plan(query, schedule, this.#options.clock.now() + pause * (0.5 + this.#options.random() / 2))
+    this.#plan(query, schedule, this.#clock.now() + pause * (0.5 + this.#options.random() / 2))
   }
 
   /** Notes that a query is out of date without planning a fetch: what ends the present one plans it. */
@@ -102,14 +103,14 @@ export class InvalidationScheduler {
     schedule.failures = 0
   }
 
-  /** When the last fetch of this query began; before all time if none was seen. */
-  startedAt(query: Query): number {
-    return this.#schedules.get(query)?.startedAt ?? -Infinity
+  /** How long ago the last fetch of this query began, in ms; `Infinity` if none was seen. */
+  startedAgoMs(query: Query): number {
+    return this.#clock.now() - (this.#schedules.get(query)?.startedAt ?? -Infinity)
   }
 
-  /** When the last fetch of this query that succeeded began; before all time if none was seen. */
-  provenAt(query: Query): number {
-    return this.#schedules.get(query)?.provenAt ?? -Infinity
+  /** How long ago the last fetch of this query that succeeded began, in ms; `Infinity` if none was seen. */
+  provenAgoMs(query: Query): number {
+    return this.#clock.now() - (this.#schedules.get(query)?.provenAt ?? -Infinity)
   }
 
   /** What is to be fetched because events have put the query out of date; `undefined`: they have not. */
@@ -159,8 +160,8 @@ export class InvalidationScheduler {
       schedule.cancel = undefined
       if (wouldFetch(query, schedule.stale ?? 'none')) this.#options.refetch(query)
     }
-    const delayMs = dueAt - this.#options.clock.now()
-    schedule.cancel = delayMs > 0 ? this.#options.clock.after(delayMs, start) : soon(start)
+    const delayMs = dueAt - this.#clock.now()
+    schedule.cancel = delayMs > 0 ? this.#clock.after(delayMs, start) : soon(start)
   }
 }
 

@@ -20,10 +20,9 @@ export class QueryResync {
   /** @param isConcerned - whether the stream keeps a query live */
   run(isConcerned: (query: Query) => boolean, resync: Resync): void {
     const { index, journal, options, overlay, refetches } = this.#parts
-    const { clock, limits, random } = options
+    const { limits, random } = options
     const { topic, position, quietMs = 0, wasLive } = resync
     const missed: Query[] = []
-    const now = clock.now()
     overlay.nextTick()
     for (const query of index.match({})) {
       if (!isConcerned(query)) {
@@ -33,11 +32,11 @@ export class QueryResync {
       const isBehind = topic !== undefined && position ? overlay.reset(query, topic, position) : undefined
       if (isBehind) missed.push(query)
       // Where positions do not tell, the clock does.
-      if (isBehind !== undefined || this.#isNewerThan(now - quietMs, query)) continue
+      if (isBehind !== undefined || this.#isWithin(quietMs, query)) continue
       const record = journal.get(query)
       const isOnItsWay = record !== undefined && record.page === undefined
       // A response that was asked for late enough makes it good; if it does not come, the query is stale.
-      if (isOnItsWay && now - refetches.scheduler.startedAt(query) < quietMs)
+      if (isOnItsWay && refetches.scheduler.startedAgoMs(query) < quietMs)
         refetches.scheduler.mark(query, 'active')
       else missed.push(query)
     }
@@ -62,10 +61,11 @@ export class QueryResync {
     refetches.outdated(query, 'active')
   }
 
-  /** Whether what a query shows was read after a moment. */
-  #isNewerThan(moment: number, query: Query): boolean {
+  /** Whether what a query shows was read within the last so many ms. */
+  #isWithin(ms: number, query: Query): boolean {
+    const { options, refetches } = this.#parts
     // `dataUpdatedAt`: a persister may have answered a fetch with data of yesterday, and says so there.
-    return this.#parts.refetches.scheduler.provenAt(query) > moment && query.state.dataUpdatedAt > moment
+    return refetches.scheduler.provenAgoMs(query) < ms && query.state.dataUpdatedAt > options.clock.now() - ms
   }
 }
 

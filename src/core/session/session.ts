@@ -4,7 +4,7 @@
  *
  * What handlers and transports call back into it is put in line while the machine runs (`machine.ts`).
  */
-import { systemClock, type Clock } from '../clock.ts'
+import { steadyClock, systemClock, type SteadyClock } from '../clock.ts'
 import { decodeServerMessage } from '../protocol/codec.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
 import type { RawMessage, Transport } from '../transport.ts'
@@ -38,7 +38,7 @@ export class Session {
   readonly #transport: Transport
   readonly #handlers: SessionHandlers
   readonly #reporter: Reporter
-  readonly #clock: Clock
+  readonly #clock: SteadyClock
   readonly #signals: WakeSignals
   readonly #config: SessionConfig
 
@@ -67,7 +67,7 @@ export class Session {
     this.#reporter = new Reporter((error) => {
       handlers.onError(error)
     })
-    this.#clock = clock ?? systemClock
+    this.#clock = steadyClock(clock ?? systemClock)
     this.#signals = signals ?? browserSignals()
     this.#config = {
       isPlain: !!transport.decode,
@@ -229,7 +229,9 @@ export class Session {
   }
 
   #tellStatus(): void {
-    const now = statusOf(this.#machine.state, this.#queued)
+    const { state } = this.#machine
+    const timerAt = state.timerAt && this.#clock.timeOfDay(state.timerAt)
+    const now = statusOf({ ...state, timerAt }, this.#queued)
     if (isSameStatus(now, this.#status)) return
     this.#status = now
     this.#reporter.tell(() => {

@@ -75,7 +75,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'core/cache/invalidation-scheduler.ts',
-        find: 'this.#plan(query, schedule, this.#options.clock.now() + pause * (0.5 + this.#options.random() / 2))',
+        find: 'this.#plan(query, schedule, this.#clock.now() + pause * (0.5 + this.#options.random() / 2))',
         replace: '',
       },
     ],
