@@ -15,6 +15,7 @@ import { requestFrame } from './core/cache/batcher.ts'
 import { CACHE_LIMITS, type QueryInspection } from './core/cache/cache-options.ts'
 import { CacheSync } from './core/cache/cache-sync.ts'
 import { assertOneQueryCore } from './core/cache/cache-writer.ts'
+import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { forgetUser } from './core/cache/forget-user.ts'
 import { LiveQueries, type QueryOfOptions } from './core/cache/live-queries.ts'
 import type { PendingMutation } from './core/cache/pending-mutation.ts'
@@ -27,7 +28,8 @@ import { RealtimeError } from './core/errors.ts'
 import type { RealtimeEvent } from './core/event.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
-import type { BridgeStatus } from './core/session/session.ts'
+import { Outbox } from './core/session/outbox.ts'
+import type { Ack, BridgeStatus, SendOptions } from './core/session/session.ts'
 import { Session } from './core/session/session.ts'
 
 export type { BridgeCounts, BridgeLimits, RealtimeQueryBridgeOptions } from './bridge-options.ts'
@@ -235,6 +237,19 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.session.start() // The server may have ended the session of the last user.
   }
 
+  /**
+   * Sends a message to the app's handler on the server, over the same connection. It is kept while there is none, in
+   * order, and sent once: the server knows it again. The promise never rejects; `fate` tells what became of it.
+   *
+   * @throws RealtimeError `usage`: `data` is no JSON, or the transport speaks the messages of its backend.
+   * @example
+   * const ack = await bridge.send('task.nudge', { id }, { topic: `board:${boardId}` })
+   * if (ack.fate !== 'acked') toast('Nobody was told.')
+   */
+  send(type: string, data?: unknown, options?: SendOptions): Promise<Ack> {
+    return this.session.use(Outbox).send(type, data, options)
+  }
+
   /** The connection, now. The same object until something changes. */
   get status(): BridgeStatus {
     return this.session.status
@@ -309,6 +324,13 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    */
   pollWhenDown(intervalMs: number): (query: QueryOfOptions) => number | false {
     return this.#live.pollWhenDown(intervalMs)
+  }
+
+  /** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
+  explain(event: RealtimeEvent): Explanation {
+    const resolved = this.events.resolve(event)
+    if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
+    return { ok: true, effects: explainEffects(resolved.effects, this.queryClient.getQueryCache()) }
   }
 
   /**

@@ -5,34 +5,20 @@
 import type { QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import type { Tracked } from './core/cache/cache-sync.ts'
-import { explainEffects, type Explanation } from './core/cache/explain.ts'
 import { fetchHost, optimisticHost } from './core/cache/hosts.ts'
 import { mutationId } from './core/cache/mutation-id.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { QueryPositions } from './core/cache/query-positions.ts'
-import type { RealtimeEvent } from './core/event.ts'
 import { Overlay } from './core/overlay/overlay.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
-import { Outbox } from './core/session/outbox.ts'
 import { Presence } from './core/session/presence.ts'
 import { Signals } from './core/session/signals.ts'
 
 /** Any bridge, whatever its table. */
 type AnyBridge = RealtimeQueryBridge<EventTable>
-
-/**
- * Sends messages to the app's handler on the server, over the same connection.
- *
- * @example
- * const ack = await outboxOf(bridge).send('task.nudge', { id }, { topic: `board:${boardId}` })
- * if (ack.fate !== 'acked') toast('Nobody was told.')
- */
-export function outboxOf(bridge: AnyBridge): Pick<Outbox, 'send'> {
-  return bridge.session.use(Outbox)
-}
 
 /** Who is present in a topic. `usePresence` does it for you. */
 export function presenceOf(bridge: AnyBridge): Pick<Presence, 'join' | 'of' | 'subscribe'> {
@@ -42,13 +28,6 @@ export function presenceOf(bridge: AnyBridge): Pick<Presence, 'join' | 'of' | 's
 /** Passing words between clients: cursors, typing. `useSignal` does it for you. */
 export function signalsOf(bridge: AnyBridge): Pick<Signals, 'send' | 'listen'> {
   return bridge.session.use(Signals)
-}
-
-/** What an event would do to the cache as it is now: which queries, and why. Changes nothing. */
-export function explain({ events, queryClient }: AnyBridge, event: RealtimeEvent): Explanation {
-  const resolved = events.resolve(event)
-  if (!resolved.ok) return { ok: false, error: resolved.error, effects: [] }
-  return { ok: true, effects: explainEffects(resolved.effects, queryClient.getQueryCache()) }
 }
 
 /**

@@ -43,7 +43,7 @@ export {
   type Resolved,
 } from './core/routing/event-table.ts'
 export { resource, type ResourceOptions } from './core/routing/resource.ts'
-export { explain, outboxOf, positioned, presenceOf, signalsOf } from './features.ts'
+export { positioned, presenceOf, signalsOf } from './features.ts'
 export type { QueryOfOptions } from './core/cache/live-queries.ts'
 export type { PresenceMember, WireSignal } from './core/protocol/messages.ts'
 export type {

@@ -4,7 +4,6 @@ import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { invalidate, patch, remove, setData, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, mergeEvents, on } from '../../src/core/routing/event-table.ts'
-import { explain } from '../../src/features.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 import { createLiveClient, type LiveClient } from '../support/live-client.ts'
 import { createPushSource } from '../support/push-source.ts'
@@ -144,7 +143,7 @@ describe('RealtimeQueryBridge', () => {
     live.queryClient.setQueryData(['rows', 'list', 'off screen'], [])
     await pass(1_000)
 
-    expect(explain(live.bridge, { type: 'row.saved', data: { id: 1, title: 'new' } })).toMatchObject({
+    expect(live.bridge.explain({ type: 'row.saved', data: { id: 1, title: 'new' } })).toMatchObject({
       ok: true,
       effects: [
         {
@@ -157,12 +156,12 @@ describe('RealtimeQueryBridge', () => {
         { queries: [{ queryKey: ['rows', 'detail', 1], action: 'unchanged' }] },
       ],
     })
-    expect(explain(live.bridge, { type: 'rows.imported', data: 0 }).effects[0]?.queries).toMatchObject([
+    expect(live.bridge.explain({ type: 'rows.imported', data: 0 }).effects[0]?.queries).toMatchObject([
       { queryKey: ['rows', 'list'], action: 'refetch' },
       { queryKey: ['rows', 'detail', 1], action: 'mark-stale' },
       { queryKey: ['rows', 'list', 'off screen'], action: 'mark-stale' },
     ])
-    expect(explain(live.bridge, { type: 'nope', data: 0 })).toMatchObject({
+    expect(live.bridge.explain({ type: 'nope', data: 0 })).toMatchObject({
       ok: false,
       error: { code: 'unknown-event' },
     })

@@ -12,7 +12,6 @@ import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { drop, invalidate, update, upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
-import { explain } from '../../src/features.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 import { createPushSource } from '../support/push-source.ts'
 
@@ -385,10 +384,10 @@ describe('edge cases', () => {
     observe(queryClient, ['on screen'])
     await pass(10)
     const action = (type: string, key: string) =>
-      explain(bridge, { type, data: [key] }).effects[0]?.queries[0]?.action
+      bridge.explain({ type, data: [key] }).effects[0]?.queries[0]?.action
     expect(action('invalidated everywhere', 'off screen')).toBe('refetch')
     expect(action('invalidated off screen', 'on screen')).toBe('mark-stale')
-    expect(() => explain(bridge, { type: 'invalidated by predicate', data: 0 })).not.toThrow()
+    expect(() => bridge.explain({ type: 'invalidated by predicate', data: 0 })).not.toThrow()
   })
 
   it('a limit that is undefined keeps its default', async () => {

@@ -6,7 +6,6 @@ import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
-import { outboxOf } from '../../src/features.ts'
 import { realtimeMutationOptions } from '../../src/mutation-options.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 
@@ -138,7 +137,7 @@ class Page {
         this.toggle()
         return
       case 'send':
-        void outboxOf(this.bridge).send('note.share', this.user)
+        void this.bridge.send('note.share', this.user)
         return
       case 'mutate':
         this.mutate(step.id)

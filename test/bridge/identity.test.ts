@@ -6,7 +6,6 @@ import { RealtimeQueryBridge } from '../../src/bridge.ts'
 import { upsert } from '../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../src/core/routing/event-table.ts'
 import type { ServerMessage, WireEvent } from '../../src/core/protocol/messages.ts'
-import { outboxOf } from '../../src/features.ts'
 import { createFakeTransport } from '../../src/testing/fake-transport.ts'
 import { settled } from '../session/rig.ts'
 
@@ -184,7 +183,7 @@ describe('another identity', () => {
   it('ends what waits to be sent', async () => {
     await ada()
     fake.connection.end()
-    const ack = outboxOf(bridge).send('note.share', { id: 1 })
+    const ack = bridge.send('note.share', { id: 1 })
     bridge.setIdentity('bob')
     expect(await ack).toEqual({ fate: 'stopped' })
     vi.advanceTimersByTime(5_000)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { outboxOf, presenceOf, signalsOf } from '../../src/features.ts'
+import { presenceOf, signalsOf } from '../../src/features.ts'
 import type { RealtimeServerOptions, SentMessage } from '../../src/server/index.ts'
 import { attachWebSocket, createRealtimeServer, memoryEventLog, SendError } from '../../src/server/index.ts'
 import { FaultProxy } from '../support/fault-proxy.ts'
@@ -54,7 +54,7 @@ describe('sends', () => {
     })
     const client = await start('ada')
     proxy.delayMs = () => 20
-    const acks = Array.from({ length: 30 }, (_, n) => outboxOf(client.bridge).send('count', n))
+    const acks = Array.from({ length: 30 }, (_, n) => client.bridge.send('count', n))
     expect(await Promise.all(acks)).toEqual(acks.map(() => ({ fate: 'acked', data: undefined })))
     expect(order).toEqual(acks.map((_, n) => n))
   })
@@ -73,7 +73,7 @@ describe('sends', () => {
     const client = await start('ada')
     const acks = []
     for (let n = 0; n < 60; n++) {
-      acks.push(outboxOf(client.bridge).send('count', n))
+      acks.push(client.bridge.send('count', n))
       if (n % 10 !== 5) continue
       const isBack = new Promise<void>((resolve) => (proxy.onLink = resolve))
       proxy.cut(n % 20 === 5 ? 'FIN' : 'RST')
@@ -94,7 +94,7 @@ describe('sends', () => {
     await eventually(() => {
       expect(client.bridge.status.status).not.toBe('live')
     })
-    const acks = Array.from({ length: 101 }, (_, n) => outboxOf(client.bridge).send('count', n))
+    const acks = Array.from({ length: 101 }, (_, n) => client.bridge.send('count', n))
     expect(await acks[100]).toEqual({ fate: 'full' })
     expect(client.bridge.status.queued).toBe(100)
     proxy.up()
@@ -109,7 +109,7 @@ describe('sends', () => {
       },
     })
     const client = await start('ada')
-    expect(await outboxOf(client.bridge).send('move', 1)).toEqual({
+    expect(await client.bridge.send('move', 1)).toEqual({
       fate: 'refused',
       code: 'conflict',
       message: 'Too late.',

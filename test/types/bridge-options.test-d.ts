@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, queryOptions, useSuspenseQuery } from '@tanstack/react-query'
 import { describe, expectTypeOf, it } from 'vitest'
 import type { RealtimeQueryBridge } from '../../src/bridge.ts'
-import { outboxOf, type Ack } from '../../src/index.ts'
+import type { Ack } from '../../src/index.ts'
 import { usePresence, useSignal } from '../../src/react/index.ts'
 
 interface Task {
@@ -40,7 +40,7 @@ describe('what a bridge gives to options of queries', () => {
 
 describe('sends and presence', () => {
   it('tell the ends of a send apart by `fate`', () => {
-    expectTypeOf(outboxOf(bridge).send('move', { to: 1 })).resolves.toEqualTypeOf<Ack>()
+    expectTypeOf(bridge.send('move', { to: 1 })).resolves.toEqualTypeOf<Ack>()
     const told = (ack: Ack) =>
       ack.fate === 'refused' ? ack.code : ack.fate === 'acked' ? ack.data : ack.fate
     expectTypeOf(told).returns.toEqualTypeOf<unknown>()

@@ -70,12 +70,7 @@ export class Outbox implements SessionExtension {
     })
   }
 
-  /**
-   * Sends a message of the app. It is kept while there is no connection, in order, and sent once: the server knows it
-   * again. The promise never rejects; `fate` tells what became of it.
-   *
-   * @throws RealtimeError `usage`: `data` is no JSON, or the transport speaks the messages of its backend.
-   */
+  /** Sends a message of the app. See `Ack` for how it may end. */
   send(
     type: string,
     data?: unknown,

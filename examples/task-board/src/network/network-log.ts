@@ -1,5 +1,5 @@
 /** What the network panel tells: what came over the wire, what became of it, and what the connection did. */
-import { explain, type Explanation, type RealtimeEvent } from 'realtime-query-bridge'
+import type { Explanation, RealtimeEvent } from 'realtime-query-bridge'
 import { bridge } from '../realtime.ts'
 import { Store } from '../store.ts'
 import { onWire, type WireHappening } from './wire.ts'
@@ -97,7 +97,7 @@ function logEvent(
     position: { epoch, offset: wire.offset },
     mutationId: wire.mutationId,
   }
-  const explanation = explain(bridge, event)
+  const explanation = bridge.explain(event)
   logNetwork({
     tone: 'event',
     text: name,
