@@ -7,7 +7,7 @@ import type { Position } from '../event.ts'
 import { newEntry, type Entry } from './entry.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from './fact.ts'
 import { foldEffects } from './fold-effects.ts'
-import type { EffectContext } from './list-upsert.ts'
+import type { EffectContext } from '../routing/effect.ts'
 import type { Outcome, Overlay, Response } from './overlay.ts'
 import type { LoggedEvent, StreamLog } from './stream-log.ts'
 

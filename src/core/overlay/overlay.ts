@@ -26,7 +26,7 @@ import {
 } from './entry.ts'
 import { hasReached, isRepeatable, widest, type Fact, type Positions, type RefetchType } from './fact.ts'
 import { foldEffects, type FoldProblem } from './fold-effects.ts'
-import type { EffectContext } from './list-upsert.ts'
+import type { EffectContext } from '../routing/effect.ts'
 import type { Operation } from './operation.ts'
 import { appendPage } from './pages.ts'
 import { foldOver, isAheadOf, isCaughtUp } from './pages-ahead.ts'

@@ -6,7 +6,7 @@ import type { PatchingEffect } from '../routing/effect.ts'
 import { layersOver, type Entry, type Layer, type Placed } from './entry.ts'
 import { hasReached, type Positions } from './fact.ts'
 import { foldEffects, type FoldResult } from './fold-effects.ts'
-import type { EffectContext } from './list-upsert.ts'
+import type { EffectContext } from '../routing/effect.ts'
 import { appendPage } from './pages.ts'
 import type { StreamLog } from './stream-log.ts'
 

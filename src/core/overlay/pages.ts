@@ -1,5 +1,5 @@
-import type { EffectContext } from './list-upsert.ts'
-import { isInfinite } from './list-draft.ts'
+import type { EffectContext } from '../routing/effect.ts'
+import { isInfinite } from '../routing/list-draft.ts'
 
 /**
  * An infinite query's base with one page more, taken from what TanStack made of the pages on screen (which may show

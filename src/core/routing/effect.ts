@@ -1,4 +1,5 @@
 import type { QueryFilters, QueryKey } from '@tanstack/query-core'
+import type { ListDraft } from './list-draft.ts'
 
 /** The identity of a row. `1` and `'1'` are different ids. */
 export type ItemId = string | number
@@ -20,6 +21,23 @@ export interface ListLens {
   get(data: unknown): readonly unknown[] | undefined
   /** Gives the envelope with its rows replaced. Must not change `data`. */
   set(data: unknown, items: readonly unknown[]): unknown
+}
+
+/** The query that an effect is applied to. A `Query` is one. */
+export interface EffectContext {
+  readonly queryKey: QueryKey
+  /** The query's options: those of an infinite query tell whether there are pages beyond the loaded ones. */
+  readonly options?: object | undefined
+}
+
+/** What an effect does to rows. Methods, so that the rules of one effect are rules of any. */
+export interface RowRules<TEffect> {
+  /** `undefined`: there is no list that `list` finds. */
+  openList(data: unknown, list: string | ListLens | undefined): ListDraft | undefined
+  /** False: what the list shows now cannot be known here, and it has to be fetched. */
+  toList(draft: ListDraft, effect: TEffect, context: EffectContext): boolean
+  /** What becomes of data that holds no list. */
+  toDetail(effect: TEffect, data: object): unknown
 }
 
 /** `{ kind: 'invalidate' }` marks queries stale and refetches the active ones. */
@@ -65,6 +83,8 @@ export interface UpsertEffect {
   readonly version: ((item: unknown) => ItemVersion) | undefined
   /** The list shows at most so many rows. Says nothing about infinite lists: their pages tell. */
   readonly limit: number | undefined
+  /** @internal */
+  readonly rules: RowRules<UpsertEffect>
 }
 
 /** Merges fields into the item with this id, wherever it is cached. */
@@ -76,6 +96,8 @@ export interface PatchEffect {
   readonly id: (item: unknown) => ItemId
   /** A property's name, or a lens. */
   readonly list: string | ListLens | undefined
+  /** @internal */
+  readonly rules: RowRules<PatchEffect>
 }
 
 /** Takes the item with this id out of lists. */
@@ -87,6 +109,8 @@ export interface RemoveEffect {
   /** A property's name, or a lens. */
   readonly list: string | ListLens | undefined
   readonly limit: number | undefined
+  /** @internal */
+  readonly rules: RowRules<RemoveEffect>
 }
 
 /** Removes matching queries from the cache; the active ones among them are refetched. */
@@ -99,5 +123,7 @@ export interface DropEffect {
 export type Effect =
   InvalidateEffect | SetDataEffect | UpdateEffect | UpsertEffect | PatchEffect | RemoveEffect | DropEffect
 
+export type RowEffect = UpsertEffect | PatchEffect | RemoveEffect
+
 /** An effect that changes the data of queries that stay where they are. */
-export type PatchingEffect = SetDataEffect | UpdateEffect | UpsertEffect | PatchEffect | RemoveEffect
+export type PatchingEffect = SetDataEffect | UpdateEffect | RowEffect

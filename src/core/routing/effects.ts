@@ -18,6 +18,8 @@ import type {
   UpdateEffect,
   UpsertEffect,
 } from './effect.ts'
+import { defaultId, idOf, isItemId } from './item-id.ts'
+import { PATCH, REMOVE, UPSERT } from './row-effects.ts'
 import type { FilteredData, TaggedData } from './tagged-data.ts'
 
 /** Which queries: a query key matches every key that begins with it; filters are TanStack's. */
@@ -155,6 +157,7 @@ export function upsert(
     at,
     version,
     ...list,
+    rules: UPSERT,
   }
 }
 
@@ -168,7 +171,14 @@ export function patch<TItem extends object>(
   check(isItemId(id), 'patch', 'the id must be a string or a number')
   check(typeof partial === 'object' && partial, 'patch', 'the fields to merge must be an object')
   const { limit: _, ...list } = listOptions('patch', options)
-  return { kind: 'patch', filters: toFilters('patch', filters), itemId: id, partial: { ...partial }, ...list }
+  return {
+    kind: 'patch',
+    filters: toFilters('patch', filters),
+    itemId: id,
+    partial: { ...partial },
+    ...list,
+    rules: PATCH,
+  }
 }
 
 /** Takes the item with this id out of every matching list and infinite list. Details stay: `drop` those. */
@@ -183,6 +193,7 @@ export function remove<TItem = unknown>(
     filters: toFilters('remove', filters),
     itemId: id,
     ...listOptions('remove', options),
+    rules: REMOVE,
   }
 }
 
@@ -207,23 +218,6 @@ export function describeEffect(effect: Effect): string {
   if ('updater' in effect) words.push('(by a function)')
   return words.join(' ')
 }
-
-export function isItemId(value: unknown): value is ItemId {
-  return typeof value === 'string' || (typeof value === 'number' && !Number.isNaN(value))
-}
-
-/** The id of what may be an item; `undefined` when it is none, also when a function made for items fails on it. */
-export function idOf(id: (item: unknown) => ItemId, item: unknown): ItemId | undefined {
-  try {
-    const value = id(item)
-    return isItemId(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** One function for all, so that a list's id index serves every effect. */
-export const defaultId = (item: unknown): ItemId => (item as { id: ItemId } | null | undefined)?.id as ItemId
 
 function listOptions(effect: string, options: RemoveOptions<never>) {
   if (process.env['NODE_ENV'] !== 'production') checkListOptions(effect, options)

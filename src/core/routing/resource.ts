@@ -2,7 +2,8 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { QueryKey } from '@tanstack/query-core'
 import { check } from './check-arguments.ts'
 import type { ItemId, ListLens } from './effect.ts'
-import { drop, idOf, defaultId, remove, upsert, type EffectFilters, type UpsertOptions } from './effects.ts'
+import { drop, remove, upsert, type EffectFilters, type UpsertOptions } from './effects.ts'
+import { defaultId, idOf } from './item-id.ts'
 import { on, type EventRule } from './event-table.ts'
 
 export interface ResourceOptions<TSchema extends StandardSchemaV1> extends Omit<

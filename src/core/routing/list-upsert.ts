@@ -1,14 +1,7 @@
-import { replaceEqualDeep, type QueryKey } from '@tanstack/query-core'
-import type { UpsertEffect } from '../routing/effect.ts'
-import { idOf } from '../routing/effects.ts'
+import { replaceEqualDeep } from '@tanstack/query-core'
+import type { EffectContext, UpsertEffect } from './effect.ts'
+import { idOf } from './item-id.ts'
 import type { InfinitePages, ListDraft } from './list-draft.ts'
-
-/** The query that an effect is applied to. A `Query` is one. */
-export interface EffectContext {
-  readonly queryKey: QueryKey
-  /** The query's options: those of an infinite query tell whether there are pages beyond the loaded ones. */
-  readonly options?: object | undefined
-}
 
 /**
  * Puts an item into a list as the server would show it. False: that cannot be known here. The list is then changed

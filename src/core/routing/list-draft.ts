@@ -2,7 +2,7 @@
  * The list inside a query's data, open for changes: a plain array, the rows of an envelope, or the pages of an
  * infinite query read as one list. It is copied when it first changes.
  */
-import type { ItemId, ListLens } from '../routing/effect.ts'
+import type { ItemId, ListLens } from './effect.ts'
 
 export interface InfinitePages {
   readonly pages: readonly unknown[]
@@ -57,11 +57,7 @@ export class ListDraft {
   #copy: unknown[] | undefined
   #index: ListIndex | undefined
 
-  private constructor(
-    data: unknown,
-    list: string | ListLens | undefined,
-    parts: readonly (readonly unknown[])[],
-  ) {
+  constructor(data: unknown, list: string | ListLens | undefined, parts: readonly (readonly unknown[])[]) {
     this.#data = data
     this.list = list
     this.infinite = isInfinite(data) ? data : undefined
@@ -72,17 +68,6 @@ export class ListDraft {
     // It leaves the older list, to which it will lie.
     this.#index = INDEXES.get(key)
     INDEXES.delete(key)
-  }
-
-  /** Opens the list of a query's data. `undefined`: there is none that `list` finds. */
-  static open(data: unknown, list: string | ListLens | undefined): ListDraft | undefined {
-    const parts: (readonly unknown[])[] = []
-    for (const container of containersOf(data)) {
-      const rows = rowsOf(container, list)
-      if (!rows) return undefined
-      parts.push(rows)
-    }
-    return new ListDraft(data, list, parts)
   }
 
   /** The positions of every row with this id, in order. */
@@ -158,6 +143,17 @@ export class ListDraft {
     }
     return index
   }
+}
+
+/** Opens the list of a query's data. `undefined`: there is none that `list` finds. */
+export function openList(data: unknown, list: string | ListLens | undefined): ListDraft | undefined {
+  const parts: (readonly unknown[])[] = []
+  for (const container of containersOf(data)) {
+    const rows = rowsOf(container, list)
+    if (!rows) return undefined
+    parts.push(rows)
+  }
+  return new ListDraft(data, list, parts)
 }
 
 export function isInfinite(data: unknown): data is InfinitePages {
