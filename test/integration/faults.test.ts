@@ -232,6 +232,32 @@ describe('a connection that goes silent', () => {
   })
 })
 
+describe('a topic for which there is no room', () => {
+  it('is not live, and is when others are let go', async () => {
+    const { server, client } = await connect({
+      server: { limits: { maxTopicsPerConnection: 2 } },
+      client: { limits: { gapWaitMs: 10, topicLingerMs: 0 } },
+    })
+    const hide = client.showRows('b')
+    await client.ready()
+    client.showRows('c')
+    await eventually(() => {
+      expect(client.errors.map(({ code }) => code)).toContain('topic-refused')
+    })
+    expect(client.bridge.isLive(['rows', 'c'])).toBe(false)
+    expect([client.bridge.isLive(['rows', 'a']), client.bridge.isLive(['rows', 'b'])]).toEqual([true, true])
+    hide()
+    await eventually(() => {
+      expect(client.bridge.isLive(['rows', 'c'])).toBe(true)
+    })
+    await server.save('c', { id: 1, title: 'heard' })
+    await eventually(() => {
+      expect(client.rows('c')).toEqual(server.rows('c'))
+    })
+    expect(server.connections).toMatchObject({ open: 1, ever: 1 })
+  })
+})
+
 describe('a stream that is behind the REST API', () => {
   it('is corrected by one more fetch where an event adds to a response that holds it already', async () => {
     const { server, proxy, client } = await connect(

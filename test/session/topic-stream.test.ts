@@ -321,18 +321,21 @@ describe('a refusal', () => {
     expect(feed.do({ type: 'disconnected' }).stream.phase).toBe('down')
   })
 
-  it('is asked for again after a while, each time a longer one, when the server could not decide', () => {
+  it.each([
+    ['the server could not decide', 'unavailable'],
+    ['there was no room for it, or too much was asked at once', 'limit'],
+  ] as const)('is asked for again after a while, each time a longer one, when %s', (_, code) => {
     let feed = asking()
     const waits: number[] = []
     for (let count = 1; count <= 6; count++) {
-      feed = feed.do({ type: 'refused', code: 'unavailable' })
+      feed = feed.do({ type: 'refused', code })
       expect(feed.stream).toMatchObject({ phase: 'refused', isFinal: false })
       waits.push(feed.stream.dueAt! - feed.now)
       feed = feed.timer()
       expect([feed.stream.phase, feed.told.at(-1)]).toEqual(['asking', 'ask'])
     }
     expect(waits).toEqual([2_000, 4_000, 8_000, 16_000, 20_000, 20_000])
-    const later = feed.do({ type: 'refused', code: 'limit' })
+    const later = feed.do({ type: 'refused', code: 'forbidden' })
     expect(later.stream).toMatchObject({ phase: 'refused', dueAt: undefined })
   })
 

@@ -38,6 +38,8 @@ export interface LiveServerOptions {
   readonly log?: EventLog | undefined
   /** @default everybody */
   readonly authenticate?: RealtimeServerOptions<object>['authenticate'] | undefined
+  /** @default those of the server kit */
+  readonly limits?: RealtimeServerOptions<object>['limits'] | undefined
 }
 
 export const topicOf = (list: string) => `list:${list}`
@@ -61,7 +63,7 @@ export class LiveServer {
   }
 
   private constructor(http: Server, options: LiveServerOptions) {
-    const { database = new Map(), log = seasonedLog(), authenticate = () => ({}) } = options
+    const { database = new Map(), log = seasonedLog(), authenticate = () => ({}), limits } = options
     this.#http = http
     this.port = (http.address() as AddressInfo).port
     this.database = database
@@ -69,6 +71,7 @@ export class LiveServer {
       log,
       authenticate,
       authorize: () => true,
+      limits,
       // Clients that are cut in the middle of a frame are the point of these tests.
       onError: () => {},
       logger: {

@@ -167,5 +167,5 @@ export type ServerMessage =
       readonly retryAfterMs?: number | undefined
     }
 
-/** `forbidden` is final until the app asks again; `unavailable` is asked again a while later. */
+/** `forbidden` is final until the app asks again; `limit` and `unavailable` are asked again a while later. */
 export type RefusalCode = 'forbidden' | 'limit' | 'unavailable'

@@ -5,7 +5,7 @@
  *   down ──connected──▶ asking ──subscribed──▶ live ──hole──▶ gap ──filled, answered──▶ live
  *     ▲                   │ refused                            │ no answer
  *     └─ disconnected     ▼                                    └─ reset, then deliver what is held
- *        (from any)     refused ──unavailable, a while later──▶ asking
+ *        (from any)     refused ──not for good, a while later─▶ asking
  *
  * An event is
  * - known, when its offset is not after the position: dropped;
@@ -25,7 +25,7 @@ export interface TopicStream {
   /** Everything up to here was delivered, or announced as lost. Only a reset moves it back. */
   readonly position: Position | undefined
   readonly held: readonly HeldEvent[]
-  /** Questions asked about the gap without progress, or answered with `unavailable` in a row. */
+  /** Questions asked about the gap without progress, or answered with a refusal that is not for good, in a row. */
   readonly attempt: number
   /** When the answer is overdue, or may be asked for again, in ms of the clock. */
   readonly dueAt: number | undefined
@@ -236,8 +236,9 @@ export function advance(
     case 'refused':
       rest('refused')
       draft.isFinal = input.code === 'forbidden'
-      if (input.code === 'unavailable') {
-        // The server is well enough to say so, and may stay: the next connection may be far away.
+      if (!draft.isFinal) {
+        // The server is well enough to say so, and may stay: the next connection may be far away. And where there was no
+        // room, there will be some when other topics are let go.
         const attempt = phase === 'asking' ? stream.attempt : 0
         draft.attempt = attempt + 1
         draft.dueAt = input.now + Math.min(limits.retryMaxMs, limits.gapWaitMs * 2 ** attempt)
