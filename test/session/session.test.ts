@@ -617,6 +617,22 @@ describe('a managed source', () => {
     expect(rig.transport.connections).toHaveLength(1)
   })
 
+  it('that opens again without a word of its close is another connection: what was on its way goes out again', async () => {
+    const rig = await new Rig({ mode: 'managed' }).live()
+    void rig.outbox.send('nudge')
+    rig.clean()
+    rig.server.handlers.onOpen()
+    expect(rig.session.topicState('t')).toBe('resyncing')
+    await settled()
+    rig.server.deliver({ t: 'welcome', connectionId: '2' }, replayed('t', 6, 6))
+    expect(rig.server.sent).toMatchObject([
+      { t: 'hello' },
+      { t: 'subscribe', topics: [{ topic: 't', position: { offset: 5 } }] },
+      { t: 'send', id: 'id2' },
+    ])
+    expect(rig.told.slice(-3)).toEqual(['6 (replay)', 'replayed t a6', 'live'])
+  })
+
   it('is let go of by stop', () => {
     const rig = new Rig({ mode: 'managed' })
     rig.session.start()

@@ -29,6 +29,7 @@ export class Wire {
   /** Names this client, as this user, over all its connections. */
   #clientId: string
   #connection: TransportConnection | undefined
+  #isOpen = false
   /** Counts connections: a handler of an earlier one is deaf. */
   #link = 0
   /** Counts questions for a token: an earlier answer is void. */
@@ -60,7 +61,12 @@ export class Wire {
       }
     try {
       this.#connection = transport.connect({
-        onOpen: ifOurs(onOpen),
+        onOpen: ifOurs(() => {
+          // A managed source does not always tell that what was open before is gone.
+          if (this.#isOpen) this.#gone()
+          this.#isOpen = true
+          onOpen()
+        }),
         onMessage: ifOurs(onMessage),
         onClose: ifOurs(({ code }: CloseInfo) => {
           if (transport.mode !== 'managed') {
@@ -144,6 +150,7 @@ export class Wire {
   }
 
   #gone(): void {
+    this.#isOpen = false
     this.#round++
     this.#options.onGone()
   }
