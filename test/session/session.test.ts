@@ -378,6 +378,33 @@ describe('topics', () => {
     expect(rig.session.status.status).toBe('waiting')
   })
 
+  it('are given more time by each dial that has run out of it: a long replay comes, however slow the network', async () => {
+    const rig = await new Rig({ limits: { retryMaxMs: 1_000 } }).live()
+    rig.server.end()
+    /** Dials, and is welcomed. A few seconds of the time that is allowed have passed then. */
+    const welcomed = async () => {
+      vi.advanceTimersByTime(1_000)
+      await rig.welcome()
+      return rig.server
+    }
+    for (const allowedMs of [10_000, 20_000, 40_000, 80_000, 80_000]) {
+      const startedAt = Date.now()
+      const server = await welcomed()
+      vi.advanceTimersByTime(allowedMs - 5_000)
+      expect(server.state).toBe('open')
+      while (server.state === 'open') vi.advanceTimersByTime(100)
+      expect(Date.now() - startedAt).toBeLessThanOrEqual(allowedMs + 1_000)
+    }
+    const server = await welcomed()
+    vi.advanceTimersByTime(75_000)
+    server.deliver(replayed('t', 6, 6))
+    expect(rig.session.status.status).toBe('live')
+    server.end()
+    const next = await welcomed()
+    vi.advanceTimersByTime(10_000)
+    expect(next.state).toBe('closed')
+  })
+
   it('knows nothing while it is closed', async () => {
     const rig = await new Rig().live()
     rig.session.stop()

@@ -1,7 +1,9 @@
 /** Times and bounds of a session. */
 export interface SessionLimits {
   /**
-   * How long dial, handshake and resync may take together, in ms. A topic that is subscribed later has as long.
+   * How long dial, handshake and resync may take together, in ms. A topic that is subscribed later has as long. When a
+   * resync has run out of time, the next one is given twice as much, up to eight times: a long replay takes its time on
+   * a slow network.
    * @default 10_000
    */
   readonly connectTimeoutMs: number

@@ -78,6 +78,8 @@ export interface SessionState {
   readonly isDoubted: boolean
   /** `asked`: the token was too old, and this attempt has a new one. `accepted`: it was live since, not yet settled. */
   readonly refresh: 'none' | 'asked' | 'accepted'
+  /** Attempts in a row that were given up while topics were answered: each gives the next one more time. */
+  readonly slowness: number
   /** A plain backend's connection has been open before: what comes after a break is a reset. */
   readonly hasOpened: boolean
 }
@@ -118,7 +120,7 @@ export type SessionCommand =
   | { readonly type: 'forget' }
   | { readonly type: 'send-hello' }
   /** The connection takes messages: subscribe, and send what waits. */
-  | { readonly type: 'send-subscribe' }
+  | { readonly type: 'send-subscribe'; readonly answerMs: number }
   | { readonly type: 'send-ping' }
   /** Tells that everything which comes over the connection starts, or starts again after a break. */
   | { readonly type: 'announce'; readonly outcome: ResyncOutcome }
@@ -154,6 +156,7 @@ export const INITIAL_STATE: SessionState = {
   probes: 0,
   isDoubted: false,
   refresh: 'none',
+  slowness: 0,
   hasOpened: false,
 }
 
@@ -162,6 +165,9 @@ const LATE_MS = 500
 
 /** The step that a lost live connection starts from: all clients of a server lose it at once, so they spread. */
 const LOST_STEP = 2
+
+/** How often the time for answers doubles: from 10 s to 80 s. */
+const MAX_SLOWNESS = 3
 
 /** Windows stop doubling here: far above `retryMaxMs`. */
 const MAX_STEP = 20
@@ -208,7 +214,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
   const goLive = () => {
     enter('live', heartbeat && now + heartbeat.intervalMs)
     draft.reason = undefined
-    draft.notBefore = draft.probes = 0
+    draft.notBefore = draft.probes = draft.slowness = 0
     draft.liveAt = now
     if (draft.refresh !== 'none') draft.refresh = 'accepted'
   }
@@ -263,6 +269,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
 
   /** This side ends the connection. */
   const giveUp = () => {
+    if (status === 'resyncing') draft.slowness = Math.min(state.slowness + 1, MAX_SLOWNESS)
     hangUp()
     lose(HEARTBEAT_TIMEOUT, true)
   }
@@ -315,11 +322,14 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
         commands.push({ type: 'send-hello' })
       }
       break
-    case 'welcomed':
+    case 'welcomed': {
       if (status !== 'handshaking') break
-      enter('resyncing', state.timerAt)
-      commands.push({ type: 'send-subscribe' })
+      const { connectTimeoutMs } = limits
+      const answerMs = connectTimeoutMs * 2 ** state.slowness
+      enter('resyncing', (state.timerAt ?? now) - connectTimeoutMs + answerMs)
+      commands.push({ type: 'send-subscribe', answerMs })
       break
+    }
     case 'resynced':
       if (status === 'resyncing') goLive()
       break

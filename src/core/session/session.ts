@@ -251,7 +251,7 @@ export class Session {
         void this.#wire.hello()
         break
       case 'send-subscribe':
-        this.#streams.subscribe()
+        this.#streams.subscribe(undefined, command.answerMs)
         this.#isOpen = true
         this.#tellExtensions('connected')
         this.#checkAnswers()

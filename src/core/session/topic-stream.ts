@@ -40,8 +40,8 @@ interface HeldEvent {
 }
 
 export type StreamInput =
-  /** The connection is ready for `subscribe`. */
-  | { readonly type: 'connected' }
+  /** The connection is ready for `subscribe`. `answerMs`: how long the answer may take, by default `connectTimeoutMs`. */
+  | { readonly type: 'connected'; readonly answerMs?: number | undefined }
   | { readonly type: 'disconnected' }
   /** The app begins anew: what was refused may be asked for again. */
   | { readonly type: 'restarted' }
@@ -215,16 +215,16 @@ export function advance(
     ask()
   }
 
-  const begin = () => {
+  const begin = (answerMs = limits.connectTimeoutMs) => {
     draft.phase = 'asking'
-    draft.dueAt = input.now + limits.connectTimeoutMs
+    draft.dueAt = input.now + answerMs
     outputs.push({ type: 'ask' })
   }
 
   const isSubscribed = phase === 'asking' || phase === 'live' || phase === 'gap'
   switch (input.type) {
     case 'connected':
-      begin()
+      begin(input.answerMs)
       break
     case 'restarted':
       rest('down')

@@ -59,10 +59,10 @@ export class TopicStreams {
     return { added, dropped }
   }
 
-  /** Asks for these topics, or for all that may be asked for. */
-  subscribe(topics: Iterable<string> = this.#streams.keys()): void {
+  /** Asks for these topics, or for all that may be asked for. `answerMs`: how long the answers may take. */
+  subscribe(topics: Iterable<string> = this.#streams.keys(), answerMs?: number): void {
     for (const topic of topics) {
-      if (this.phase(topic) !== 'refused') this.feed(topic, { type: 'connected' })
+      if (this.phase(topic) !== 'refused') this.feed(topic, { type: 'connected', answerMs })
     }
     this.flush()
   }
