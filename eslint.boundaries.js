@@ -31,11 +31,10 @@ const RULES = [
     imports: [...GROUND, ...STAGES.slice(0, index + 1)],
     packages: CORE_PACKAGES,
   })),
-  { target: 'announcer.ts', imports: ['core', 'announcer.ts'], packages: [] },
   { target: 'bridge-options.ts', imports: ['core', 'bridge-options.ts'], packages: CORE_PACKAGES },
   {
     target: 'bridge.ts',
-    imports: ['core', 'announcer.ts', 'bridge-options.ts', 'bridge.ts'],
+    imports: ['core', 'bridge-options.ts', 'bridge.ts'],
     packages: CORE_PACKAGES,
   },
   { target: 'features.ts', imports: ['core', 'bridge.ts', 'features.ts'], packages: CORE_PACKAGES },

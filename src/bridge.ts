@@ -9,7 +9,6 @@
  * One thing flows back: the topics that the screen needs (cache → session).
  */
 import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
-import { Announcer, join } from './announcer.ts'
 import type { BridgeCounts, RealtimeQueryBridgeOptions } from './bridge-options.ts'
 import { requestFrame } from './core/cache/batcher.ts'
 import { CACHE_LIMITS, type QueryInspection } from './core/cache/cache-options.ts'
@@ -29,6 +28,7 @@ import type { RealtimeEvent } from './core/event.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
 import { Outbox } from './core/session/outbox.ts'
+import { Reporter } from './core/session/reporter.ts'
 import type { Ack, BridgeStatus, SendOptions } from './core/session/session.ts'
 import { Session } from './core/session/session.ts'
 
@@ -71,7 +71,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
   readonly #liveListeners = new Set<() => void>()
   readonly #handlers = new Map<string, Set<AnyHandler>>()
-  readonly #announcer: Announcer
+  readonly #reporter: Reporter
   #eventCount = 0
   /** An event has named the mutation that caused it. */
   #hasEchoes = false
@@ -93,12 +93,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (process.env['NODE_ENV'] !== 'production') assertOneQueryCore(queryClient, QueryClient)
     this.queryClient = queryClient
     this.events = events
-    this.#announcer = new Announcer(options.onError)
+    const reporter = (this.#reporter = new Reporter(options.onError))
     this.#identity = options.identity ?? null
     // A limit that is `undefined` is not given.
     const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
     const report = (error: RealtimeError) => {
-      this.#announcer.report(error)
+      reporter.error(error)
     }
     this.cache = new CacheSync({
       queryClient,
@@ -112,7 +112,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         for (const { event } of batch) {
           // L10: a handler may change the user in the midst of a batch.
           if (this.#isForgetting || identity !== this.#identity) return
-          if (event) this.#announcer.call(this.#handlers.get(event.type), event.data, event)
+          if (event) this.#reporter.call(this.#handlers.get(event.type), event.data, event)
         }
       },
     })
@@ -144,7 +144,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       isConnectionLive: () => this.session.isConnected,
       random,
       onChange: () => {
-        this.#announcer.call(this.#liveListeners)
+        this.#reporter.call(this.#liveListeners)
       },
     })
     const warning =
@@ -153,6 +153,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       new TopicsWarning({ clock, interest: this.#interest, onError: report })
     this.session = new Session({
       transport,
+      reporter,
       clock,
       random,
       signals: options.signals,
@@ -171,12 +172,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onStatus: (status) => {
           this.#live.changed()
           if (warning) warning.connection(status.status === 'live')
-          this.#announcer.call(this.#statusListeners, status)
+          this.#reporter.call(this.#statusListeners, status)
         },
         onTopicStates: () => {
           this.#live.changed()
         },
-        onError: report,
       },
     })
   }
@@ -257,7 +257,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Counters for devtools and health checks. */
   get counts(): BridgeCounts {
-    return { events: this.#eventCount, errors: { ...this.#announcer.errors } }
+    return { events: this.#eventCount, errors: { ...this.#reporter.errors } }
   }
 
   /** Calls `listener` whenever `status` changes. */
@@ -391,8 +391,16 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       if (event.mutationId !== undefined) this.#hasEchoes = true
       const resolved = this.events.resolve(event)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
-      else this.#announcer.report(resolved.error)
+      else this.#reporter.error(resolved.error)
     }
     if (routed.length) this.cache.push(routed)
+  }
+}
+
+/** Adds a listener. Gives what takes it out again. */
+function join<TListener>(listeners: Set<TListener>, listener: TListener): () => void {
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
   }
 }

@@ -6,7 +6,6 @@ import type { QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import type { Tracked } from './core/cache/cache-sync.ts'
 import { fetchHost, optimisticHost } from './core/cache/hosts.ts'
-import { mutationId } from './core/cache/mutation-id.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
@@ -15,6 +14,7 @@ import { Overlay } from './core/overlay/overlay.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
 import { Presence } from './core/session/presence.ts'
+import { randomId } from './core/session/random-id.ts'
 import { Signals } from './core/session/signals.ts'
 
 /** Any bridge, whatever its table. */
@@ -51,7 +51,7 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
  * @internal
  */
 export function mutationsOf(bridge: AnyBridge): PendingMutations {
-  return bridge.withMutations(({ random, createId = () => mutationId(random), ...parts }) => {
+  return bridge.withMutations(({ random, createId = () => randomId(random), ...parts }) => {
     const { cache, queryClient } = bridge
     const ids = new TemporaryIds()
     const { overlay } = tracked(bridge)

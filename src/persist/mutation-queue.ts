@@ -43,7 +43,7 @@ export class MutationQueue implements PersistedMutations {
   readonly #options: MutationQueueOptions
   readonly #bridge: RealtimeQueryBridge<EventTable>
   readonly #mutations: PendingMutations
-  readonly #self = randomId()
+  readonly #self = randomId(Math.random)
   readonly #tabs: Tabs
   readonly #store: MutationStore
   readonly #clock: Clock

@@ -4,6 +4,7 @@ import type { RealtimeEvent } from '../../src/core/event.ts'
 import type { ServerMessage, WireEvent } from '../../src/core/protocol/messages.ts'
 import { Outbox } from '../../src/core/session/outbox.ts'
 import { Presence } from '../../src/core/session/presence.ts'
+import { Reporter } from '../../src/core/session/reporter.ts'
 import { Signals } from '../../src/core/session/signals.ts'
 import {
   Session,
@@ -52,7 +53,7 @@ export class Rig {
   /** Ids that were made. The first one names the client. */
   ids = 0
   /** Called after the note is taken. */
-  readonly on: Partial<Record<keyof SessionHandlers, () => void>> = {}
+  readonly on: Partial<Record<keyof SessionHandlers | 'onError', () => void>> = {}
 
   constructor({ limits, connect, ...options }: RigOptions = {}) {
     this.transport = createFakeTransport(options)
@@ -77,11 +78,11 @@ export class Rig {
           this.told.push(status.status)
           this.on.onStatus?.()
         },
-        onError: (error) => {
-          this.errors.push(error)
-          this.on.onError?.()
-        },
       },
+      reporter: new Reporter((error) => {
+        this.errors.push(error)
+        this.on.onError?.()
+      }),
     })
   }
 

@@ -829,15 +829,15 @@ describe('a handler that throws', () => {
     expect(rig.errors).toMatchObject([{ code: 'listener-failed', cause }])
   })
 
-  it('surfaces as an uncaught error when it is onError itself', async () => {
+  it('is written to the console when it is onError itself', async () => {
     const rig = await new Rig().live()
     const cause = new Error('mistake of the app')
     rig.on.onError = () => {
       throw cause
     }
-    const later = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation(() => {})
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
     rig.server.deliver('{', events('t', 6))
     expect(rig.told).toEqual(['6'])
-    expect(later.mock.calls[0]![0]).toThrow(cause)
+    expect(warn.mock.calls).toEqual([[cause]])
   })
 })

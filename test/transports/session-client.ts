@@ -7,6 +7,7 @@ import {
   type SessionLimits,
   type TopicResync,
 } from '../../src/core/session/session.ts'
+import { Reporter } from '../../src/core/session/reporter.ts'
 import type { Transport } from '../../src/core/transport.ts'
 
 /** A session whose handlers can be waited for. It dials again at once. Stopped when the test is. */
@@ -39,11 +40,11 @@ export class SessionClient {
           this.statuses.push(status)
           changed()
         },
-        onError: (error) => {
-          this.errors.push(error)
-          changed()
-        },
       },
+      reporter: new Reporter((error) => {
+        this.errors.push(error)
+        changed()
+      }),
     })
     onTestFinished(() => {
       this.session.stop()

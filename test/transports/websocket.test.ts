@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, test, vi } from 'vitest'
 import WebSocket from 'ws'
+import { Reporter } from '../../src/core/session/reporter.ts'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import type { RealtimeEvent } from '../../src/core/event.ts'
 import { CloseCode } from '../../src/core/protocol/close-codes.ts'
@@ -59,11 +60,11 @@ class Client {
           this.statuses.push(status)
           changed()
         },
-        onError: (error) => {
-          this.errors.push(error)
-          changed()
-        },
       },
+      reporter: new Reporter((error) => {
+        this.errors.push(error)
+        changed()
+      }),
     })
     cleanUps.push(() => this.session.stop())
   }

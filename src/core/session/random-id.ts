@@ -1,9 +1,8 @@
-/** An id that no other client has. Not a secret. */
-export function randomId(): string {
-  const { crypto } = globalThis as { crypto?: Crypto }
-  // `randomUUID` is missing on pages without TLS, and all of it in React Native.
-  const words = crypto
-    ? [...crypto.getRandomValues(new Uint32Array(4))]
-    : Array.from({ length: 4 }, () => Math.floor(Math.random() * 2 ** 32))
-  return words.map((word) => word.toString(36)).join('')
+/** An id that nothing else has, for a server to know a client, or what it sends, by. Not a secret. */
+export function randomId(random: () => number): string {
+  // It is there only where the page came over https, and not in React Native.
+  const own = (globalThis as { crypto?: Partial<Crypto> }).crypto
+  if (own?.randomUUID) return own.randomUUID()
+  const digits = Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16))
+  return digits.join('')
 }

@@ -2,9 +2,11 @@ import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
 
 /** Tells the app what went wrong, and runs its code so that nothing it throws gets further. */
 export class Reporter {
-  readonly #onError: (error: RealtimeError) => void
+  /** How many errors there were, by code. */
+  readonly errors: Partial<Record<RealtimeErrorCode, number>> = {}
+  readonly #onError: ((error: RealtimeError) => void) | undefined
 
-  constructor(onError: (error: RealtimeError) => void) {
+  constructor(onError: ((error: RealtimeError) => void) | undefined) {
     this.#onError = onError
   }
 
@@ -14,22 +16,36 @@ export class Reporter {
   }
 
   error(error: RealtimeError): void {
+    this.errors[error.code] = (this.errors[error.code] ?? 0) + 1
+    if (!this.#onError) {
+      if (process.env['NODE_ENV'] !== 'production') console.warn(error)
+      return
+    }
     try {
       this.#onError(error)
     } catch (cause) {
-      // Its own failure cannot be reported to itself: it becomes an uncaught error.
-      queueMicrotask(() => {
-        throw cause
-      })
+      console.warn(cause) // Its own failure cannot be reported to itself.
     }
   }
 
-  /** Runs code that is not ours: what it throws is reported, and the session goes on. */
+  /** Runs code that is not ours: what it throws is reported, and the caller goes on. */
   tell(call: () => void): void {
     try {
       call()
     } catch (cause) {
-      this.report('listener-failed', 'A handler of the session threw.', cause)
+      this.report('listener-failed', 'A listener threw. Catch what it throws.', cause)
+    }
+  }
+
+  /** Tells listeners: what one throws is reported, and the others are still told. */
+  call<TArgs extends unknown[]>(
+    listeners: ReadonlySet<(...args: TArgs) => void> | undefined,
+    ...args: TArgs
+  ): void {
+    for (const listener of [...(listeners ?? [])]) {
+      this.tell(() => {
+        listener(...args)
+      })
     }
   }
 }

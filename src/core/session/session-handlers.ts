@@ -1,4 +1,3 @@
-import type { RealtimeError } from '../errors.ts'
 import type { Position, RealtimeEvent } from '../event.ts'
 import type { ResyncOutcome } from '../protocol/messages.ts'
 import type { BridgeStatus } from './bridge-status.ts'
@@ -31,5 +30,4 @@ export interface SessionHandlers {
   onStatus(status: BridgeStatus): void
   /** The state of some topic is another one: see `Session.topicState`. Comes in the midst of a frame, and often. */
   onTopicStates?(): void
-  onError(error: RealtimeError): void
 }

@@ -2,12 +2,14 @@ import type { Clock } from '../clock.ts'
 import type { Position } from '../event.ts'
 import type { Transport } from '../transport.ts'
 import type { SessionLimits } from './limits.ts'
+import type { Reporter } from './reporter.ts'
 import type { SessionHandlers } from './session-handlers.ts'
 import type { WakeSignals } from './wake-signals.ts'
 
 export interface SessionOptions {
   readonly transport: Transport
   readonly handlers: SessionHandlers
+  readonly reporter: Reporter
   /** @default the platform's */
   readonly clock?: Clock | undefined
   /** Numbers in [0, 1). @default Math.random */

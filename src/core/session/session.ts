@@ -18,7 +18,7 @@ import { randomId } from './random-id.ts'
 import type { SessionHandlers, TopicResync, TopicState } from './session-handlers.ts'
 import type { SessionOptions } from './session-options.ts'
 import { INITIAL_STATE, type SessionCommand, type SessionConfig } from './session-state.ts'
-import { Reporter } from './reporter.ts'
+import type { Reporter } from './reporter.ts'
 import type { StreamInput, StreamOutput } from './topic-stream.ts'
 import { TopicStreams } from './topic-streams.ts'
 import { browserSignals, type WakeSignals } from './wake-signals.ts'
@@ -61,12 +61,11 @@ export class Session {
   readonly #wire: Wire
 
   constructor(options: SessionOptions) {
-    const { transport, handlers, clock, random, signals, limits, createId = randomId } = options
+    const { transport, handlers, reporter, clock, random = Math.random, signals, limits } = options
+    const { createId = () => randomId(random) } = options
     this.#transport = transport
     this.#handlers = handlers
-    this.#reporter = new Reporter((error) => {
-      handlers.onError(error)
-    })
+    this.#reporter = reporter
     this.#clock = steadyClock(clock ?? systemClock)
     this.#signals = signals ?? browserSignals()
     this.#config = {
@@ -77,7 +76,7 @@ export class Session {
     }
     this.#machine = new Machine({
       clock: this.#clock,
-      random: random ?? Math.random,
+      random,
       signals: this.#signals,
       config: this.#config,
       execute: (command) => {
