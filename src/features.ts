@@ -2,9 +2,8 @@
  * What a bridge can do beside keeping queries live. Functions and not methods, so that an app ships those that it calls:
  * each makes its part of the bridge on first use, and finds it again from then on.
  */
-import type { QueryFunction, QueryKey } from '@tanstack/query-core'
+import type { Query, QueryFunction, QueryKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
-import type { Tracked } from './core/cache/cache-sync.ts'
 import { fetchHost, optimisticHost } from './core/cache/hosts.ts'
 import { Optimistic } from './core/cache/optimistic.ts'
 import { PendingMutations } from './core/cache/pending-mutations.ts'
@@ -42,7 +41,8 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
   bridge: AnyBridge,
   fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
 ): QueryFunction<TData, TQueryKey, TPageParam> {
-  tracked(bridge)
+  const overlay = tracked(bridge)
+  bridge.cache.withPositions(() => new QueryPositions(overlay))
   return positionedFetch(fn, fetchHost(bridge.cache))
 }
 
@@ -54,14 +54,10 @@ export function mutationsOf(bridge: AnyBridge): PendingMutations {
   return bridge.withMutations(({ random, createId = () => randomId(random), ...parts }) => {
     const { cache, queryClient } = bridge
     const ids = new TemporaryIds()
-    const { overlay } = tracked(bridge)
+    const overlay = tracked(bridge)
     const optimistic = (cache.optimistic = new Optimistic({ ...optimisticHost(cache), overlay, ids }))
     return new PendingMutations({ ...parts, createId, queryClient, optimistic, ids, owner: bridge })
   })
 }
 
-const tracked = ({ cache }: AnyBridge): Tracked =>
-  cache.track((options) => {
-    const overlay = new Overlay(options)
-    return { overlay, positions: new QueryPositions(overlay) }
-  })
+const tracked = ({ cache }: AnyBridge): Overlay<Query> => cache.track((options) => new Overlay(options))

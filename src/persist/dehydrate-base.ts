@@ -74,7 +74,7 @@ export function dehydrateWithPositions(
     if (promise) return { ...dehydrated, meta: withPromise(meta) }
     const { dataUpdatedAt } = dehydrated.state
     const query = cache.get(queryHash)
-    const positions = query && bridge.cache.tracked?.positions.of(query)
+    const positions = query && bridge.cache.positions?.of(query)
     return { ...dehydrated, ...withPositions(meta, positions && { positions, dataUpdatedAt }) }
   })
   return { ...state, queries }

@@ -40,12 +40,6 @@ import { QueryResync } from './query-resync.ts'
 import { Refetches } from './refetches.ts'
 import { View } from './view.ts'
 
-/** The confirmed data of queries, and where it stands. */
-export interface Tracked {
-  readonly overlay: Overlay<Query>
-  readonly positions: QueryPositions
-}
-
 export class CacheSync implements CacheParts {
   readonly options: CacheSyncOptions
   readonly index = new KeyIndex()
@@ -55,7 +49,9 @@ export class CacheSync implements CacheParts {
   readonly foreignWrites = new ForeignWrites(this)
   readonly view = new View(this)
   /** The confirmed data under what is shown, and where it stands, once the two may differ or responses say it. */
-  tracked: Tracked | undefined
+  #tracked: Overlay<Query> | undefined
+  /** What is known of positions beside it, once responses say them. */
+  positions: QueryPositions | undefined
   optimistic: Optimistic | undefined
   readonly #plans = new PlanWriter(this)
   readonly #fetches = new FetchOutcomes(this)
@@ -139,20 +135,24 @@ export class CacheSync implements CacheParts {
   }
 
   get overlay(): QueryOverlay<Query> {
-    return this.tracked?.overlay ?? this.#bare
+    return this.#tracked ?? this.#bare
   }
 
   /**
    * From now on the confirmed data of queries is kept apart from what is shown, with its place in the stream: for
    * responses that state it, and for mutations.
    */
-  track(make: (options: OverlayOptions<Query>) => Tracked): Tracked {
-    if (this.tracked === undefined) {
-      this.tracked = make({ touches, maxFacts: this.options.limits.maxJournalEffects, before: this.#bare })
-      // What has come with its positions before anybody asked for them.
-      for (const query of this.index.match({})) this.#place(query)
-    }
-    return this.tracked
+  track(make: (options: OverlayOptions<Query>) => Overlay<Query>): Overlay<Query> {
+    const maxFacts = this.options.limits.maxJournalEffects
+    return (this.#tracked ??= make({ touches, maxFacts, before: this.#bare }))
+  }
+
+  /** From now on the positions count that come with data. */
+  withPositions(make: () => QueryPositions): void {
+    if (this.positions) return
+    this.positions = make()
+    // What has come with them before anybody asked.
+    for (const query of this.index.match({})) this.#place(query)
   }
 
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
@@ -172,7 +172,7 @@ export class CacheSync implements CacheParts {
 
   /** From where the events of a topic are needed: see `QueryPositions`. */
   startOf(topic: string, isConcerned: (query: Query) => boolean): Position | undefined {
-    return this.tracked?.positions.startOf(topic, () => this.index.match({}).filter(isConcerned))
+    return this.positions?.startOf(topic, () => this.index.match({}).filter(isConcerned))
   }
 
   inspect(queryKey: QueryKey): QueryInspection | undefined {
@@ -304,7 +304,7 @@ export class CacheSync implements CacheParts {
 
   /** Data that has come with its positions is as good as a response that was read there. */
   #place(query: Query): void {
-    const came = this.tracked?.positions.take(query)
+    const came = this.positions?.take(query)
     if (came === undefined) return
     const outcome = this.overlay.respond(query, {
       data: query.state.data,

@@ -42,7 +42,7 @@ export function fetchHost(cache: CacheSync): PositionedFetchOptions {
     pass: (query, reading) => cache.optimistic?.pass(query, reading) ?? CLEAR,
     unwatched: ({ client, queryKey }, positions) => {
       const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
-      if (query) cache.tracked?.positions.stated(query, positions)
+      if (query) cache.positions?.stated(query, positions)
     },
   }
 }
