@@ -43,7 +43,7 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
 ): QueryFunction<TData, TQueryKey, TPageParam> {
   const overlay = tracked(bridge)
   bridge.cache.withPositions(() => new QueryPositions(overlay))
-  return positionedFetch(fn, fetchHost(bridge.cache))
+  return positionedFetch(fn, fetchHost(bridge.cache, overlay))
 }
 
 /**

@@ -2,7 +2,9 @@
  * What the cache stage is to mutations and to `positioned`. Made here and not by `CacheSync`: apps that have neither
  * do not ship it.
  */
-import type { QueryFilters } from '@tanstack/query-core'
+import type { Query, QueryFilters } from '@tanstack/query-core'
+import type { Overlay } from '../overlay/overlay.ts'
+import { passBarrier } from './barrier.ts'
 import type { CacheSync } from './cache-sync.ts'
 import { matchSafely } from './match-safely.ts'
 import type { OptimisticHost } from './optimistic.ts'
@@ -15,7 +17,6 @@ export function optimisticHost(cache: CacheSync): Omit<OptimisticHost, 'overlay'
   return {
     clock,
     echoTimeoutMs: limits.echoTimeoutMs,
-    barrierTimeoutMs: limits.barrierTimeoutMs,
     affected: (effects) => new Set(effects.flatMap((effect) => matchSafely(effect, match))),
     find: (queryKey) => cache.find(queryKey),
     oldestFetch: (queries) => journal.oldest(queries),
@@ -34,12 +35,19 @@ export function optimisticHost(cache: CacheSync): Omit<OptimisticHost, 'overlay'
   }
 }
 
-export function fetchHost(cache: CacheSync): PositionedFetchOptions {
+export function fetchHost(cache: CacheSync, overlay: Overlay<Query>): PositionedFetchOptions {
+  const { clock, limits } = cache.options
   return {
-    overlay: cache.overlay,
+    overlay,
     find: (queryKey) => cache.find(queryKey),
     recordOf: (query) => cache.journal.get(query),
-    pass: (query, reading) => cache.optimistic?.pass(query, reading) ?? CLEAR,
+    pass(query, reading) {
+      const { optimistic } = cache
+      if (!optimistic) return CLEAR
+      const { barrierTimeoutMs } = limits
+      const whenChanged = () => optimistic.whenChanged()
+      return passBarrier(query, reading, { overlay, clock, barrierTimeoutMs, whenChanged })
+    },
     unwatched: ({ client, queryKey }, positions) => {
       const query = client.getQueryCache().get(client.defaultQueryOptions({ queryKey }).queryHash)
       if (query) cache.positions?.stated(query, positions)

@@ -13,10 +13,8 @@ import type { Overlay } from '../overlay/overlay.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import { UnechoedWrites } from '../overlay/unechoed-writes.ts'
 import type { Effect } from '../routing/effect.ts'
-import { passBarrier } from './barrier.ts'
 import { touches } from './match-safely.ts'
 import type { Plan, RoutedEvent } from './plan-batch.ts'
-import type { Passage, Reading } from './positioned-fetch.ts'
 
 /** Gives what the cache shows below a mutation. */
 export type ReadBelow = (queryKey: QueryKey) => unknown
@@ -46,7 +44,6 @@ export interface OptimisticHost {
   overlay: Overlay<Query>
   clock: Clock
   echoTimeoutMs: number
-  barrierTimeoutMs: number
   readonly affected: (effects: readonly Effect[]) => Set<Query>
   readonly find: (queryKey: QueryKey) => Query | undefined
   /** When the oldest fetch in flight of these queries began, in ticks. */
@@ -287,11 +284,6 @@ export class Optimistic {
     const { overlay } = this.#options
     const operation = overlay.operations.get(mutationId)
     return operation !== undefined && this.#isOpen(operation)
-  }
-
-  /** Whether a response may be shown: see `barrier.ts`. */
-  pass(query: Query, reading: Reading): Promise<Passage> {
-    return passBarrier(query, reading, { ...this.#options, whenChanged: () => this.whenChanged() })
   }
 
   /** Resolves at the next change of a mutation's fate, or of a stream's place. */
