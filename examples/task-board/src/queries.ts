@@ -13,10 +13,14 @@ export const usersQuery = () =>
     staleTime: Infinity,
   })
 
+/** Events keep what is live fresh: neither a look at the window nor a new network fetches it. */
+const staleTime = bridge.staleTime(10_000)
+
 export const boardsQuery = () =>
   queryOptions({
     queryKey: keys.boards,
     queryFn: positioned(bridge, (read) => api.boards(read)),
+    staleTime,
     meta: { topics: ['boards'] },
   })
 
@@ -26,6 +30,7 @@ export const taskListQuery = (boardId: string, filters: TaskFilters) =>
     queryFn: positioned<Task[]>(bridge, (read) => api.tasks(boardId, filters, read)),
     // While the next filter is loading, the rows of the last one stay; those of another board do not.
     placeholderData: (rows, query) => (query?.queryKey[1] === boardId ? keepPreviousData(rows) : undefined),
+    staleTime,
     meta: { topics: [`board:${boardId}`] },
   })
 
@@ -33,6 +38,7 @@ export const taskQuery = (boardId: string, taskId: string) =>
   queryOptions({
     queryKey: keys.task(boardId, taskId),
     queryFn: positioned(bridge, (read) => api.task(taskId, read)),
+    staleTime,
     meta: { topics: [`board:${boardId}`] },
   })
 
@@ -45,5 +51,6 @@ export const activityQuery = (boardId: string, of: { taskId?: string } = {}) =>
     ),
     initialPageParam: null as number | null,
     getNextPageParam: (page) => page.nextCursor,
+    staleTime,
     meta: { topics: [`board:${boardId}`] },
   })

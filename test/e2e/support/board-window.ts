@@ -8,10 +8,11 @@ export type Columns = Record<Status, string[]>
 
 export const WAIT_MS = 20_000
 
-export function launchBrowser(): Promise<Browser> {
+/** @param ignoreDefaultArgs - what Playwright would start it with */
+export function launchBrowser(ignoreDefaultArgs: string[] = []): Promise<Browser> {
   const executablePath = findChromium()
   if (executablePath === undefined) throw new Error('No Chromium: node scripts/ensure-chromium.mjs')
-  return chromium.launch({ executablePath, args: CHROMIUM_ARGS })
+  return chromium.launch({ executablePath, args: CHROMIUM_ARGS, ignoreDefaultArgs })
 }
 
 /** A browser window of its own (its own storage) as one person, live. */
@@ -49,7 +50,7 @@ export class BoardWindow {
     await this.hasStatus('Live')
   }
 
-  hasStatus(status: 'Live' | 'Reconnecting'): Promise<void> {
+  hasStatus(status: 'Live' | 'Reconnecting' | 'Offline'): Promise<void> {
     return this.page.locator(`[data-testid=connection][data-status=${status}]`).waitFor()
   }
 

@@ -1,6 +1,6 @@
 import type { BridgeStatus } from 'realtime-query-bridge'
 import { useRealtimeStatus } from 'realtime-query-bridge/react'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useRef, useSyncExternalStore } from 'react'
 import { announce } from '../ui/announcer.tsx'
 
 export interface ConnectionWords {
@@ -12,17 +12,20 @@ export interface ConnectionWords {
 /** The connection as people say it, counting down to the next try. */
 export function useConnectionWords(): ConnectionWords {
   const status = useRealtimeStatus()
-  const [now, setNow] = useState(() => Date.now())
   const { retryAt } = status
-  useEffect(() => {
-    if (retryAt === undefined) return
-    const timer = setInterval(() => setNow(Date.now()), 250)
-    return () => clearInterval(timer)
-  }, [retryAt])
-  return wordsFor(status, now)
+  const seconds = useSyncExternalStore(everyQuarterSecond, () =>
+    retryAt === undefined ? 0 : Math.max(0, Math.ceil((retryAt - Date.now()) / 1_000)),
+  )
+  return wordsFor(status, seconds)
 }
 
-function wordsFor({ status, reason, retryAt, attempt }: BridgeStatus, now: number): ConnectionWords {
+function everyQuarterSecond(listener: () => void): () => void {
+  const timer = setInterval(listener, 250)
+  return () => clearInterval(timer)
+}
+
+/** @param seconds - until the next try */
+function wordsFor({ status, reason, attempt }: BridgeStatus, seconds: number): ConnectionWords {
   switch (status) {
     case 'live':
       return { tone: 'good', text: 'Live', explanation: 'Changes of others show at once.' }
@@ -36,14 +39,12 @@ function wordsFor({ status, reason, retryAt, attempt }: BridgeStatus, now: numbe
         text: attempt > 1 ? 'Reconnecting' : 'Connecting',
         explanation: `Attempt ${attempt}.`,
       }
-    case 'waiting': {
-      const seconds = Math.max(0, Math.ceil(((retryAt ?? now) - now) / 1_000))
+    case 'waiting':
       return {
         tone: 'busy',
         text: seconds === 0 ? 'Reconnecting' : `Reconnecting in ${seconds} s`,
         explanation: 'You see what was last known. Your own changes are kept and sent.',
       }
-    }
     case 'offline':
       return {
         tone: 'bad',
