@@ -328,6 +328,32 @@ describe('a token that ends while the connection is open', () => {
   })
 })
 
+describe('a question for a token that hangs', () => {
+  it('is asked again after a minute: it may have gone out over a network that is gone', async () => {
+    const answers: ((token: string) => void)[] = []
+    const token = vi.fn(() => new Promise<string>((resolve) => answers.push(resolve)))
+    const rig = new Rig({ token, limits: { retryMaxMs: 1_000 } })
+    rig.session.start()
+    const dials = (ms: number) => {
+      for (let at = 0; at < ms; at += 500) {
+        if (rig.server.state === 'connecting') rig.server.open()
+        vi.advanceTimersByTime(500)
+      }
+    }
+    dials(59_000)
+    expect(token).toHaveBeenCalledTimes(1)
+    dials(15_000)
+    expect(token).toHaveBeenCalledTimes(2)
+    // The first answer is nobody's any more.
+    answers[0]!('late')
+    await settled()
+    expect(rig.server.sent).toEqual([])
+    answers[1]!('at last')
+    await settled()
+    expect(rig.server.sent).toMatchObject([{ t: 'hello', token: 'at last' }])
+  })
+})
+
 describe('a right that ends', () => {
   it('ends the topic, refetches what it kept live, and is not asked for again', async () => {
     const rig = await new Rig().live()

@@ -91,6 +91,7 @@ export class Session {
       },
     })
     this.#wire = new Wire({
+      clock: this.#clock,
       transport,
       createId,
       onOpen: () => {

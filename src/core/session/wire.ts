@@ -2,12 +2,14 @@
  * One connection at a time, as the machine commands: dial, hello with a token, frames out, hang up. What comes late (a
  * token, a frame of the last connection) finds another `#link` or `#round`, and is ignored.
  */
+import type { Clock } from '../clock.ts'
 import { encodeMessage } from '../protocol/codec.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
 import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../transport.ts'
 import { TokenSource } from './token-source.ts'
 
 export interface WireOptions {
+  readonly clock: Clock
   readonly transport: Transport
   readonly createId: () => string
   readonly onOpen: () => void
@@ -37,7 +39,7 @@ export class Wire {
 
   constructor(options: WireOptions) {
     this.#options = options
-    this.#tokens = new TokenSource(options.transport.token)
+    this.#tokens = new TokenSource(options.transport.token, options.clock)
     this.#clientId = options.createId()
   }
 
