@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { encodeMessage } from '../../src/core/protocol/codec.ts'
 import type { EventLog } from '../../src/server/index.ts'
-import { tokenExpired } from '../../src/server/index.ts'
+import { memoryEventLog, tokenExpired } from '../../src/server/index.ts'
 import { FaultProxy, type CutBy } from '../support/fault-proxy.ts'
 import { seasonedLog, topicOf, type LiveServerOptions } from '../support/live-server.ts'
 import { seededRandom } from '../support/random.ts'
@@ -139,8 +139,8 @@ describe('history that is lost', () => {
       read: (topic, after, limit) => of(topic).read(topic, after, limit),
       head: (topic) => of(topic).head(topic),
       quietMs: (topic) => of(topic).quietMs!(topic),
-      subscribe(listener) {
-        const stops = [first.subscribe(listener), second.subscribe(listener)]
+      subscribe(listener, onMissed) {
+        const stops = [first.subscribe(listener, onMissed), second.subscribe(listener, onMissed)]
         return () => {
           for (const stop of stops) stop()
         }
@@ -181,6 +181,63 @@ describe('history that is lost', () => {
     expect(client.rows('kept')).toEqual(next.rows('kept'))
     expect(client.witnessed('kept')).toEqual([1, 2])
     expect(client.errors).toEqual([])
+  })
+
+  /** A log that can lose everything under a server that goes on. */
+  function flushableLog() {
+    let inner = seasonedLog()
+    let begin = () => () => {}
+    let stop = () => {}
+    let tell = () => {}
+    const log: EventLog = {
+      append: (topic, event) => inner.append(topic, event),
+      read: (topic, after, limit) => inner.read(topic, after, limit),
+      head: (topic) => inner.head(topic),
+      quietMs: (topic) => inner.quietMs!(topic),
+      subscribe(listener, onMissed = () => {}) {
+        begin = () => inner.subscribe(listener)
+        stop = begin()
+        tell = onMissed
+        return () => stop()
+      },
+      close: async () => {},
+    }
+    const flush = () => {
+      stop()
+      inner = memoryEventLog()
+      stop = begin()
+      tell()
+    }
+    return { log, flush }
+  }
+
+  it('while the connection stays costs one fetch of what its topic keeps on screen, and nothing of other topics', async () => {
+    const { log, flush } = flushableLog()
+    const { server, client } = await connect(
+      {
+        server: { log: splitLog(['kept'], seasonedLog(), log) },
+        client: { limits: { resetSpreadMs: 50 } },
+      },
+      (client) => {
+        client.showRows('kept')
+        client.witness('kept')
+      },
+    )
+    await server.save('a', { id: 1, title: 'before' })
+    await server.save('kept', { id: 1, title: 'before' })
+    await client.hasSeen('a', 1)
+    await client.hasSeen('kept', 1)
+    flush()
+    await eventually(() => {
+      expect(server.requests).toEqual(['GET /a/rows'])
+    })
+    await server.save('a', { id: 2, title: 'after' })
+    await client.hasSeen('a', await server.mark('a'))
+    await client.hasSeen('kept', await server.mark('kept'))
+    expect([client.witnessed('a'), client.witnessed('kept')]).toEqual([upTo(3), upTo(2)])
+    expect([client.rows('a'), client.rows('kept')]).toEqual([server.rows('a'), server.rows('kept')])
+    expect(server.requests).toEqual(['GET /a/rows'])
+    expect(server.connections).toMatchObject({ open: 1, ever: 1 })
   })
 
   it.each([
