@@ -39,11 +39,7 @@ const TOPIC_LINGER_MS = 10_000
 const NONE: readonly PendingMutation[] = []
 
 /** What the mutations of a bridge are made with. @internal */
-export interface MutationParts extends Omit<
-  PendingMutationsOptions,
-  'queryClient' | 'optimistic' | 'ids' | 'owner' | 'createId'
-> {
-  readonly random: () => number
+export interface MutationParts extends Pick<PendingMutationsOptions, 'settle' | 'onChange'> {
   readonly createId: (() => string) | undefined
 }
 
@@ -117,15 +113,12 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       },
     })
     this.#parts = {
-      now: () => clock.now(),
-      random,
       createId: options.createId,
       // A plain backend that names the mutation in its events tells the author as well.
       settle: () => (transport.decode === undefined || this.#hasEchoes ? 'echo' : 'refetch'),
       onChange: () => {
         for (const listener of [...this.#pendingListeners]) listener()
       },
-      onError: report,
     }
     this.#interest = new TopicInterest({
       clock,

@@ -51,12 +51,22 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
  * @internal
  */
 export function mutationsOf(bridge: AnyBridge): PendingMutations {
-  return bridge.withMutations(({ random, createId = () => randomId(random), ...parts }) => {
-    const { cache, queryClient } = bridge
+  return bridge.withMutations(({ createId, ...parts }) => {
+    const { cache } = bridge
+    const { clock, onError, queryClient, random } = cache.options
     const ids = new TemporaryIds()
     const overlay = tracked(bridge)
     const optimistic = (cache.optimistic = new Optimistic({ ...optimisticHost(cache), overlay, ids }))
-    return new PendingMutations({ ...parts, createId, queryClient, optimistic, ids, owner: bridge })
+    return new PendingMutations({
+      ...parts,
+      now: () => clock.now(),
+      createId: createId ?? (() => randomId(random)),
+      queryClient,
+      optimistic,
+      ids,
+      owner: bridge,
+      onError,
+    })
   })
 }
 
