@@ -40,6 +40,14 @@ export type RealtimeErrorCode =
   | 'bus-failed'
 
 /**
+ * What to do about a mistake, as one more sentence of its error. In production there is none: minifiers see that nothing
+ * comes of the call, and leave the text out.
+ */
+export function remedy(text: string): string | undefined {
+  return process.env['NODE_ENV'] !== 'production' ? text : undefined
+}
+
+/**
  * The one error class of the library. Programmer's mistakes are thrown; everything that comes from the wire
  * is passed to `onError` and never thrown.
  */
@@ -52,13 +60,19 @@ export class RealtimeError extends Error {
   constructor(
     code: RealtimeErrorCode,
     message: string,
-    options: { cause?: unknown; details?: Readonly<Record<string, unknown>> } = {},
+    {
+      cause,
+      details,
+      remedy,
+    }: {
+      cause?: unknown
+      details?: Readonly<Record<string, unknown>> | undefined
+      remedy?: string | undefined
+    } = {},
   ) {
-    super(
-      `[realtime-query-bridge] ${message}`,
-      options.cause === undefined ? undefined : { cause: options.cause },
-    )
+    const text = remedy === undefined ? message : `${message} ${remedy}`
+    super(`[realtime-query-bridge] ${text}`, cause === undefined ? undefined : { cause })
     this.code = code
-    this.details = options.details
+    this.details = details
   }
 }

@@ -1,6 +1,6 @@
 import { createContext, useContext } from 'react'
 import type { RealtimeQueryBridge } from '../bridge.ts'
-import { RealtimeError } from '../core/errors.ts'
+import { RealtimeError, remedy } from '../core/errors.ts'
 import type { EventTable, RegisteredTable } from '../core/routing/event-table.ts'
 
 export const BridgeContext = createContext<RealtimeQueryBridge<EventTable> | undefined>(undefined)
@@ -17,10 +17,9 @@ export function useRealtimeBridge<TTable extends EventTable = RegisteredTable>(
   const nearest = useContext(BridgeContext)
   const found = bridge ?? nearest
   if (!found) {
-    throw new RealtimeError(
-      'usage',
-      'No bridge here. Wrap the tree in <RealtimeQueryProvider>, or pass { bridge } to the hook.',
-    )
+    throw new RealtimeError('usage', 'No bridge here.', {
+      remedy: remedy('Wrap the tree in <RealtimeQueryProvider>, or pass { bridge } to the hook.'),
+    })
   }
   // The context cannot carry the table's type: `Register` tells it.
   return found as RealtimeQueryBridge<TTable>

@@ -5,7 +5,7 @@
  */
 import type { Query, QueryCache } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
-import { RealtimeError } from '../errors.ts'
+import { RealtimeError, remedy } from '../errors.ts'
 
 /** The topics that keep a query live. `undefined`: the default topics do. */
 export type TopicsOfQuery = (query: Query) => readonly string[] | undefined
@@ -131,8 +131,9 @@ export class TopicInterest {
     try {
       return this.#options.topicsOf(query)
     } catch (cause) {
-      const message = `\`topics\` threw on the query ${query.queryHash}. Give undefined for queries without topics.`
-      this.#options.onError(new RealtimeError('listener-failed', message, { cause }))
+      const message = `\`topics\` threw on the query ${query.queryHash}.`
+      const whatToDo = remedy('Give undefined for queries without topics.')
+      this.#options.onError(new RealtimeError('listener-failed', message, { cause, remedy: whatToDo }))
       return undefined
     }
   }

@@ -6,9 +6,9 @@ import { RealtimeError } from '../errors.ts'
 import type { ListLens } from './effect.ts'
 import type { RemoveOptions, UpsertOptions } from './effects.ts'
 
-/** @throws RealtimeError `usage`, with the remedy, unless what is checked is right */
-export function check(isRight: unknown, effect: string, remedy: string): asserts isRight {
-  if (!isRight) throw new RealtimeError('usage', `${effect}: ${remedy}.`)
+/** @throws RealtimeError `usage`, with the remedy where there is one, unless what is checked is right */
+export function check(isRight: unknown, effect: string, remedy: string | undefined): asserts isRight {
+  if (!isRight) throw new RealtimeError('usage', `${effect}: ${remedy ?? 'an argument is wrong'}.`)
 }
 
 export function checkListOptions(effect: string, options: RemoveOptions<never>): void {

@@ -4,6 +4,7 @@
  * program is checked in development and tests alone.
  */
 import type { InvalidateQueryFilters, QueryFilters, QueryKey } from '@tanstack/query-core'
+import { remedy } from '../errors.ts'
 import { check, checkListOptions, checkUpsertOptions } from './check-arguments.ts'
 import type {
   DropEffect,
@@ -96,7 +97,7 @@ export function setData(
       '`replace` needs a value: what an updater makes of old data is not the whole truth',
     )
   }
-  check(value !== undefined, 'setData', '`undefined` is no data; use drop(key) to remove a query')
+  check(value !== undefined, 'setData', remedy('`undefined` is no data; use drop(key) to remove a query'))
   const content = typeof value === 'function' ? { updater: value as (data: unknown) => unknown } : { value }
   return { kind: 'setData', queryKey, ...content, replace }
 }
@@ -146,7 +147,11 @@ export function upsert(
   const { where, sort, at = 'end', version } = options as UpsertOptions<unknown>
   const list = listOptions('upsert', options)
   const itemId = idOf(list.id, item)
-  check(itemId !== undefined, 'upsert', 'the item has no id; pass { id: (item) => a string or a number }')
+  check(
+    itemId !== undefined,
+    'upsert',
+    remedy('the item has no id; pass { id: (item) => a string or a number }'),
+  )
   return {
     kind: 'upsert',
     filters: toFilters('upsert', filters),
@@ -168,8 +173,8 @@ export function patch<TItem extends object>(
   partial: Partial<TItem>,
   options: PatchOptions<NoInfer<TItem>> = {},
 ): PatchEffect {
-  check(isItemId(id), 'patch', 'the id must be a string or a number')
-  check(typeof partial === 'object' && partial, 'patch', 'the fields to merge must be an object')
+  check(isItemId(id), 'patch', remedy('the id must be a string or a number'))
+  check(typeof partial === 'object' && partial, 'patch', remedy('the fields to merge must be an object'))
   const { limit: _, ...list } = listOptions('patch', options)
   return {
     kind: 'patch',
@@ -187,7 +192,7 @@ export function remove<TItem = unknown>(
   id: ItemId,
   options: RemoveOptions<TItem> = {},
 ): RemoveEffect {
-  check(isItemId(id), 'remove', 'the id must be a string or a number')
+  check(isItemId(id), 'remove', remedy('the id must be a string or a number'))
   return {
     kind: 'remove',
     filters: toFilters('remove', filters),
@@ -232,7 +237,7 @@ function toFilters(effect: string, filters: unknown): QueryFilters {
   check(
     typeof filters === 'object' && filters && Array.isArray(queryKey),
     effect,
-    "it takes a query key, as ['tasks'], or filters, as { queryKey: ['tasks'], exact: true }",
+    remedy("it takes a query key, as ['tasks'], or filters, as { queryKey: ['tasks'], exact: true }"),
   )
   return filters
 }

@@ -3,7 +3,7 @@
  * it changes nothing, knows no query and never throws on what comes from the wire.
  */
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { RealtimeError, type RealtimeErrorCode } from '../errors.ts'
+import { RealtimeError, remedy, type RealtimeErrorCode } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
 import { check } from './check-arguments.ts'
 import type { Effect } from './effect.ts'
@@ -174,20 +174,24 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
   const fail = (
     code: RealtimeErrorCode,
     message: string,
-    { cause, issues }: { cause?: unknown; issues?: unknown } = {},
+    { issues, ...rest }: { cause?: unknown; issues?: unknown; remedy?: string | undefined } = {},
   ) => {
     const details = { event, issues }
-    const error = new RealtimeError(code, `The event "${type}" ${message}`, { cause, details })
+    const error = new RealtimeError(code, `The event "${type}" ${message}`, { ...rest, details })
     return { ok: false as const, error }
   }
   const rule = rules.get(type)
-  if (!rule) return fail('unknown-event', 'is not in the table: add a row for it, or do not send it.')
+  if (!rule)
+    return fail('unknown-event', 'is not in the table.', {
+      remedy: remedy('Add a row for it, or do not send it.'),
+    })
 
   let typed = event
   try {
     const checked = rule.schema['~standard'].validate(event.data)
     if (isPromise(checked)) {
-      return fail('invalid-data', 'has an async schema. Use one that validates at once, to keep the order.')
+      const whatToDo = remedy('Use one that validates at once, to keep the order.')
+      return fail('invalid-data', 'has an async schema.', { remedy: whatToDo })
     }
     const { issues } = checked
     if (issues) {
@@ -206,7 +210,8 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
     const effects = result === undefined ? [] : [result as Effect | Effect[]].flat()
     if (effects.every(isEffect)) return { ok: true, event: typed, effects }
     isPromise(result)
-    return fail('handler-failed', 'has a handler that returned something else. Return effects, or nothing.')
+    const whatToDo = remedy('Return effects, or nothing.')
+    return fail('handler-failed', 'has a handler that returned something else.', { remedy: whatToDo })
   } catch (cause) {
     return fail('handler-failed', `made its handler throw: ${String(cause)}`, { cause })
   }
@@ -215,10 +220,9 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
 function predict(rules: ReadonlyMap<string, EventRule>, type: string, data: unknown): PredictedEvent {
   const rule = rules.get(type)
   if (!rule) {
-    throw new RealtimeError(
-      'usage',
-      `predict: no event "${type}" in the table. It has: ${[...rules.keys()].join(', ')}.`,
-    )
+    const types =
+      process.env['NODE_ENV'] === 'production' ? undefined : `It has: ${[...rules.keys()].join(', ')}.`
+    throw new RealtimeError('usage', `predict: no event "${type}" in the table.`, { remedy: types })
   }
   const result = rule.handle(data, { type, data })
   return {

@@ -1,4 +1,5 @@
 import { replaceEqualDeep } from '@tanstack/query-core'
+import { remedy } from '../errors.ts'
 import type { EffectContext, UpsertEffect } from './effect.ts'
 import { idOf } from './item-id.ts'
 import type { InfinitePages, ListDraft } from './list-draft.ts'
@@ -53,7 +54,8 @@ export function upsertIntoList(draft: ListDraft, effect: UpsertEffect, context: 
   if (isNew) {
     if (!isKnown) return false
     if (last >= 0 && idOf(id, rows[0]) === undefined) {
-      throw new TypeError('its rows have no id. Narrow the filters, or pass { id: (item) => … }')
+      const whatToDo = remedy('. Narrow the filters, or pass { id: (item) => … }') ?? ''
+      throw new TypeError(`its rows have no id${whatToDo}`)
     }
   }
 

@@ -52,11 +52,19 @@ interface PostedItem extends OutboxItem {
 const MAX_TIMER_MS = 2 ** 31 - 1
 
 const WHY: Partial<Record<SendFate, string>> = {
-  full: 'too many wait already. Wait for their acks, or raise limits.maxQueuedSends',
-  expired: 'no connection came in time. Send it again when the status is live',
-  unknown:
-    'the connection ended before its answer. Look whether the server has taken it before you send it again',
+  full: 'too many wait already',
+  expired: 'no connection came in time',
+  unknown: 'the connection ended before its answer',
 }
+
+const REMEDIES: Partial<Record<SendFate, string>> =
+  process.env['NODE_ENV'] === 'production'
+    ? {}
+    : {
+        full: 'Wait for their acks, or raise limits.maxQueuedSends.',
+        expired: 'Send it again when the status is live.',
+        unknown: 'Look whether the server has taken it before you send it again.',
+      }
 
 export class Outbox implements SessionExtension {
   readonly #link: SessionLink
@@ -164,6 +172,7 @@ export class Outbox implements SessionExtension {
     // What is ephemeral may be lost, and who stops the bridge knows that it stops.
     if (why === undefined || (isEphemeral && fate !== 'refused')) return
     const text = `send("${type}") has failed, ${why}.`
-    this.#link.reporter.error(new RealtimeError('send-failed', text, { details: { id, type, fate } }))
+    const details = { id, type, fate }
+    this.#link.reporter.error(new RealtimeError('send-failed', text, { details, remedy: REMEDIES[fate] }))
   }
 }

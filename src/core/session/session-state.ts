@@ -32,6 +32,7 @@
  *    unread. The connection gets one more ping before it is given up.
  */
 import { closePolicy, FORBIDDEN, HEARTBEAT_TIMEOUT, UNAUTHORIZED } from '../protocol/close-codes.ts'
+import { remedy } from '../errors.ts'
 import type { ResyncOutcome } from '../protocol/messages.ts'
 import { retryDelayMs } from './backoff.ts'
 import type { SessionLimits } from './limits.ts'
@@ -249,7 +250,8 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     if (policy === 'final' || (isExpired && draft.refresh === 'asked')) {
       const isUnknown = isExpired || code === UNAUTHORIZED
       close(isUnknown ? 'unauthorized' : code === FORBIDDEN ? 'forbidden' : 'rejected')
-      const message = `The server ended the session (${code}). Put right what it refuses, then call start().`
+      const whatToDo = remedy(' Put right what it refuses, then call start().') ?? ''
+      const message = `The server ended the session (${code}).${whatToDo}`
       commands.push({ type: 'report', code: 'unauthorized', message })
       return
     }
