@@ -9,7 +9,10 @@ const [faults = '', tests = ''] = page.split('## Where each row is tested')
 /** The first cells of rows whose title is bold, without what explains it. */
 const titles = [...faults.matchAll(/^\| \*\*(.+?)\*\*/gm)].map(([, title]) => title)
 
-const rows = [...tests.matchAll(/^\| (.+?) \| (.+) \|$/gm)].map(([, title = '', cell = '']) => ({ title, cell }))
+const rows = [...tests.matchAll(/^\| (.+?) \| (.+) \|$/gm)].map(([, title = '', cell = '']) => ({
+  title,
+  cell,
+}))
 const tested = rows.filter(({ title }) => title !== 'when…')
 
 describe('"What happens when…"', () => {

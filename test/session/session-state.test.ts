@@ -477,7 +477,7 @@ describe('a walk over all inputs', () => {
           const hasTimer = timerAt !== undefined
           if (status === 'idle' || status === 'closed' || status === 'offline') expect(hasTimer).toBe(false)
           if (status === 'waiting' && !config.isManaged) expect(hasTimer).toBe(true)
-          if (status === 'live') expect(hasTimer).toBe(config.heartbeat !== undefined)
+          if (status === 'live') expect(hasTimer).toBe(config.heartbeat !== undefined || !config.isManaged)
           if (status === 'connecting') expect(hasTimer).toBe(!config.isManaged)
           if (status === 'handshaking' || status === 'resyncing') expect(hasTimer).toBe(true)
           if (!config.isManaged) expect(UP.includes(status)).toBe(isConnected)

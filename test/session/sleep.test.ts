@@ -1,6 +1,6 @@
 /** A machine that sleeps for hours: no timer fires, the clock jumps, and nobody has closed the socket. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { events, replayed, reset, Rig, settled } from './rig.ts'
+import { events, PLAIN, replayed, reset, Rig, settled } from './rig.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -99,6 +99,29 @@ describe('a sleep of hours', () => {
     }
     expect(rig.transport.connections).toHaveLength(1)
     expect(rig.session.status.status).toBe('live')
+  })
+})
+
+describe('a backend that answers no ping', () => {
+  it('is dialled anew after a sleep: nothing else proves that it is still there', () => {
+    const rig = new Rig(PLAIN).livePlain()
+    vi.advanceTimersByTime(100_000)
+    sleep(10 * 60_000)
+    vi.advanceTimersByTime(5_000)
+    expect(rig.transport.connections.map(({ state }) => state)).toEqual(['closed', 'connecting'])
+    rig.server.open()
+    expect(rig.told).toEqual(['connecting', 'reset * -', 'live'])
+  })
+
+  it('is kept while timers are throttled to one a minute', () => {
+    const rig = new Rig(PLAIN).livePlain()
+    for (let minute = 0; minute < 60; minute++) {
+      sleep(55_000)
+      vi.advanceTimersByTime(5_000)
+    }
+    expect(rig.transport.connections).toHaveLength(1)
+    rig.session.stop()
+    expect(vi.getTimerCount()).toBe(0)
   })
 })
 

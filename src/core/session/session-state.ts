@@ -16,8 +16,8 @@
  *
  * Rules
  * 1. A state has one timer at most, and its status says what it means: the deadline of the attempt (connecting,
- *    handshaking, resyncing), the next dial (waiting), the heartbeat (live). It is a part of the state, so a state
- *    that is left leaves no timer. idle, offline and closed have none.
+ *    handshaking, resyncing), the next dial (waiting), the heartbeat (live), or where there is none the watch for a
+ *    sleep. It is a part of the state, so a state that is left leaves no timer. idle, offline and closed have none.
  * 2. A transport that dials is dialled from waiting or offline, at most once at a time, never while offline.
  *    A managed transport is connected once and then followed: its own retry, its own view of the network.
  * 3. The backoff goes on growing until a connection has been live for `settleMs`.
@@ -27,7 +27,8 @@
  * 5. A live connection is believed until a probe fails. The browser's `offline` is a hint (it comes for a VPN, or
  *    for one network of two, and a server on this machine is still there), and an open socket may be dead (a browser
  *    that is offline keeps it open and silent): both are settled by a ping, within `timeoutMs`. Until then people are
- *    told `offline` (`isDoubted`). Where no ping is possible, the hint is all there is and is taken at its word.
+ *    told `offline` (`isDoubted`). Where no ping is possible, the hint is all there is and is taken at its word, and a
+ *    connection that the machine has slept over is replaced.
  * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
  *    unread. The connection gets one more ping before it is given up.
  */
@@ -164,6 +165,10 @@ export const INITIAL_STATE: SessionState = {
 /** A timer that fires this much after it was due was held up: by sleep, by a throttled tab, by a blocked thread. */
 const LATE_MS = 500
 
+/** How often it is looked whether the machine has slept, and what is no throttled timer any more but a sleep. In ms. */
+const WATCH_MS = 30_000
+const SLEPT_MS = 120_000
+
 /** The step that a lost live connection starts from: all clients of a server lose it at once, so they spread. */
 const LOST_STEP = 2
 
@@ -213,7 +218,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
   }
 
   const goLive = () => {
-    enter('live', heartbeat && now + heartbeat.intervalMs)
+    enter('live', isManaged && !heartbeat ? undefined : now + (heartbeat?.intervalMs ?? WATCH_MS))
     draft.reason = undefined
     draft.notBefore = draft.probes = draft.slowness = 0
     draft.liveAt = now
@@ -276,8 +281,20 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     lose(HEARTBEAT_TIMEOUT, true)
   }
 
+  /** The connection is not what it was, and nobody has said so. */
+  const replace = () => {
+    hangUp()
+    leave()
+    dial()
+  }
+
   const onTimer = (timerAt: number) => {
     if (status === 'waiting') return dial()
+    if (isLive && !heartbeat) {
+      if (now - timerAt > SLEPT_MS) replace()
+      else draft.timerAt = now + WATCH_MS
+      return
+    }
     if (isLive && heartbeat) {
       if (state.probes === 0 || (state.probes === 1 && now - timerAt > LATE_MS)) probe(2)
       else giveUp()
@@ -382,11 +399,7 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       if (isManaged) probe()
       else if (status === 'waiting') dialBy(now)
       // `resume` and `pageshow` come as a pair: the second finds the dial of the first.
-      else if (isUp && now - state.dialedAt >= limits.retryBaseMs) {
-        hangUp()
-        leave()
-        dial()
-      }
+      else if (isUp && now - state.dialedAt >= limits.retryBaseMs) replace()
   }
   return { state: draft, commands }
 }
