@@ -40,11 +40,11 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
     return this.context.limits
   }
 
-  async isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'> {
+  isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'> {
     return this.#mayEnter(topic, 'subscribe')
   }
 
-  async mayJoin(topic: string): Promise<true | 'forbidden' | 'limit'> {
+  mayJoin(topic: string): Promise<true | 'forbidden' | 'limit'> {
     return this.#mayEnter(topic, 'presence')
   }
 
@@ -108,7 +108,7 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
   }
 
   async #mayEnter(topic: string, action: TopicAction): Promise<true | 'forbidden' | 'limit'> {
-    if (!(await this.measured().mayEnter())) return 'limit'
+    if (this.context.rateLimiters.subscriptions && !(await this.measured().mayEnter())) return 'limit'
     return (await this.ask(topic, action)) || 'forbidden'
   }
 

@@ -40,8 +40,10 @@ export async function readCredential(
 
 const EXPIRED: CredentialAnswer = { ok: false, code: CloseCode.TokenExpired, reason: 'token expired' }
 
+type Named = Pick<Credential, 'identity' | 'user'>
+
 /** By the user where there is one: the rest of an identity (an expiry, a role) may change. */
-export function isSameUser(a: Credential, b: Credential): boolean {
+export function isSameUser(a: Named, b: Named): boolean {
   if (a.user !== undefined || b.user !== undefined) return a.user === b.user
   return isSameIdentity(a.identity, b.identity)
 }

@@ -148,6 +148,7 @@ class Round implements Work {
     // batches a socket may get more than one, which then go out in one write.
     writes.isDirect = this.#told.length === 1
     const isDone = this.#deliver(turn)
+    writes.serveDirect(turn, true)
     writes.isDirect = false
     return isDone
   }
@@ -163,7 +164,9 @@ class Round implements Work {
         const listener = places[this.#at++]
         if (told instanceof EventBatch) listener?.deliver(told)
         else listener?.missed()
-        if (turn && !turn.hasTime()) return false
+        if (!turn) continue
+        this.#host.writes.serveDirect(turn, false)
+        if (!turn.hasTime()) return false
       }
       this.#places = undefined
       this.#at = 0

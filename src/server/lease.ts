@@ -27,30 +27,29 @@ export const jitteredLease = ({ leaseMs, random }: Pick<ServerContext, 'leaseMs'
 /** Asks again, now and then, whether one connection may still have what it has. */
 export class Lease {
   readonly #connection: LeasedConnection
+  /** In seconds: a whole number takes no memory of its own. */
   #until: number
   #undecidedRounds = 0
   #isRechecking = false
 
   constructor(connection: LeasedConnection) {
-    const { context } = connection
     this.#connection = connection
-    this.#until = context.clock.now() + jitteredLease(context)
+    this.#until = this.#after(1)
   }
 
   sweep(now: number): void {
-    if (now >= this.#until) void this.recheck()
+    if (now >= this.#until * 1_000) void this.recheck()
   }
 
   /** Asks about every topic. Never rejects. */
   async recheck(): Promise<void> {
-    const { clock } = this.#connection.context
     if (this.#isRechecking) {
       // What is under way asks about an older credential: once more, soon.
-      this.#until = clock.now()
+      this.#until = 0
       return
     }
     this.#isRechecking = true
-    this.#until = clock.now() + jitteredLease(this.#connection.context)
+    this.#until = this.#after(1)
     const { subscriptions, seats } = this.#connection
     const decided = await Promise.all([
       ...subscriptions
@@ -63,8 +62,13 @@ export class Lease {
     this.#isRechecking = false
     const isUndecided = decided.includes(false)
     this.#undecidedRounds = isUndecided ? this.#undecidedRounds + 1 : 0
-    if (isUndecided)
-      this.#until = Math.min(this.#until, clock.now() + jitteredLease(this.#connection.context) / 5)
+    if (isUndecided) this.#until = Math.min(this.#until, this.#after(1 / 5))
+  }
+
+  /** When this part of a lease is over. */
+  #after(part: number): number {
+    const { context } = this.#connection
+    return Math.ceil((context.clock.now() + jitteredLease(context) * part) / 1_000)
   }
 
   /** `false`: the app could not say. One failure of its database must not cut everybody. */

@@ -9,11 +9,36 @@
 import type { Clock } from '../core/clock.ts'
 import type { Position } from '../core/event.ts'
 import type { EventLog, LogRead } from './event-log.ts'
-import { inTime } from './in-time.ts'
 
-interface Question {
-  readonly begin: () => Promise<void>
+/** One question for the log, and all who wait for its answer. */
+class Question {
   readonly answer: Promise<unknown>
+  readonly #ask: () => Promise<unknown>
+  #resolve!: (answer: unknown) => void
+  #reject!: (cause: unknown) => void
+  /** When it began. */
+  at = 0
+
+  constructor(ask: () => Promise<unknown>) {
+    this.#ask = ask
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  /** Settles with the answer. Never rejects. */
+  async begin(): Promise<void> {
+    try {
+      this.#resolve(await this.#ask())
+    } catch (cause) {
+      this.#reject(cause)
+    }
+  }
+
+  giveUp(cause: Error): void {
+    this.#reject(cause)
+  }
 }
 
 export interface FreshHead {
@@ -33,7 +58,9 @@ export class LogReader {
   readonly #limit: number
   /** In the order in which they came. */
   readonly #waiting = new Map<string, Question>()
-  readonly #running = new Set<string>()
+  readonly #running = new Map<string, Question>()
+  /** One for all that run. */
+  #cancelDeadline: (() => void) | undefined
   #isScheduled = false
 
   /** `limit`: how many events one answer has at most. */
@@ -67,22 +94,11 @@ export class LogReader {
   #ask<T>(key: string, ask: () => Promise<T>): Promise<T> {
     let question = this.#waiting.get(key)
     if (!question) {
-      let begin!: () => Promise<void>
-      const answer = new Promise<T>((resolve, reject) => {
-        begin = () => this.#answered(ask).then(resolve, reject)
-      })
-      question = { begin, answer }
+      question = new Question(ask)
       this.#waiting.set(key, question)
       this.#beginSoon()
     }
     return question.answer as Promise<T>
-  }
-
-  #answered<T>(ask: () => Promise<T>): Promise<T> {
-    const message = `The event log has not answered for ${TIMEOUT_MS} ms.`
-    return new Promise<T>((resolve) => {
-      resolve(inTime(ask(), { clock: this.#clock, limitMs: TIMEOUT_MS, message }))
-    })
   }
 
   /** What is asked in the same turn is gathered first. */
@@ -91,16 +107,49 @@ export class LogReader {
     this.#isScheduled = true
     queueMicrotask(() => {
       this.#isScheduled = false
-      for (const [key, question] of this.#waiting) {
-        if (this.#running.size >= WIDTH) return
-        if (this.#running.has(key)) continue
-        this.#waiting.delete(key)
-        this.#running.add(key)
-        void question.begin().then(() => {
-          this.#running.delete(key)
-          if (this.#waiting.size > 0) this.#beginSoon()
-        })
-      }
+      this.#begin()
     })
+  }
+
+  #begin(): void {
+    const at = this.#clock.now()
+    for (const [key, question] of this.#waiting) {
+      if (this.#running.size >= WIDTH) break
+      if (this.#running.has(key)) continue
+      this.#waiting.delete(key)
+      this.#running.set(key, question)
+      question.at = at
+      void question.begin().then(() => {
+        this.#end(key, question)
+      })
+    }
+    if (this.#running.size > 0)
+      this.#cancelDeadline ??= this.#clock.after(TIMEOUT_MS, () => {
+        this.#giveUp()
+      })
+  }
+
+  #end(key: string, question: Question): void {
+    if (this.#running.get(key) !== question) return
+    this.#running.delete(key)
+    if (this.#waiting.size > 0) this.#beginSoon()
+    else if (this.#running.size === 0) this.#stopWatching()
+  }
+
+  /** The places of those that have had their time are for others. */
+  #giveUp(): void {
+    this.#stopWatching()
+    const now = this.#clock.now()
+    for (const [key, question] of this.#running) {
+      if (now - question.at < TIMEOUT_MS) continue
+      question.giveUp(new Error(`The event log has not answered for ${TIMEOUT_MS} ms.`))
+      this.#running.delete(key)
+    }
+    this.#begin()
+  }
+
+  #stopWatching(): void {
+    this.#cancelDeadline?.()
+    this.#cancelDeadline = undefined
   }
 }

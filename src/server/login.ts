@@ -30,11 +30,14 @@ export class Login {
   readonly #remoteAddress: string | undefined
   /** Let go of once the client is known: they are most of what an idle connection would keep. */
   #headers: ConnectionRequest['headers']
-  #credential: Credential | undefined
+  /** What the credential says, from `welcome` on: not one more object for each of thousands of connections. */
+  #identity: unknown
+  #user: string | undefined
+  #expiresAt: number | undefined
   #clientId: string | undefined
   #isEndTold = false
   /** Users that were revoked while the app is asked who this is; `undefined`: perhaps this very connection. */
-  readonly #doubted = new Set<string | undefined>()
+  #doubted: (string | undefined)[] | undefined
   /** The newest `auth` counts. */
   #renewals = 0
   /** Answered when it is known whether the address may have one more connection. */
@@ -49,11 +52,11 @@ export class Login {
   }
 
   get identity(): unknown {
-    return this.#credential?.identity
+    return this.#identity
   }
 
   get user(): string | undefined {
-    return this.#credential?.user
+    return this.#user
   }
 
   get clientId(): string | undefined {
@@ -67,7 +70,7 @@ export class Login {
     let answer: CredentialAnswer
     try {
       do {
-        this.#doubted.clear()
+        this.#doubted = undefined
         answer = await readCredential(this.#context, { token, request: this.#request })
       } while (this.#isDoubted(answer) && !this.#connection.isClosed)
     } catch (cause) {
@@ -86,14 +89,15 @@ export class Login {
       this.#connection.close(CloseCode.LimitExceeded, 'too many connections of this user')
       return
     }
-    this.#credential = answer.credential
+    this.#take(answer.credential)
     this.#headers = NO_HEADERS
+    this.#doubted = undefined
     this.#connection.welcome()
   }
 
   /** A user was revoked, who may be the one that the app is asked about. */
   doubt(user: string | undefined): void {
-    this.#doubted.add(user)
+    ;(this.#doubted ??= []).push(user)
   }
 
   /** A new credential on the open connection. Never rejects. */
@@ -111,13 +115,13 @@ export class Login {
       this.#connection.sendMessage({ t: 'error', code: 'unavailable', message })
       return
     }
-    if (isStale() || !this.#credential) return
+    if (isStale()) return
     if (!answer.ok) {
       this.#connection.close(answer.code, answer.reason, answer.code === CloseCode.TokenExpired)
-    } else if (!isSameUser(answer.credential, this.#credential)) {
+    } else if (!isSameUser(answer.credential, this)) {
       this.#connection.close(CloseCode.Unauthorized, 'another user', false)
     } else {
-      this.#credential = answer.credential
+      this.#take(answer.credential)
       this.#isEndTold = false
       this.#connection.renewed()
     }
@@ -125,7 +129,7 @@ export class Login {
 
   /** `false`: the credential has ended, and the connection with it. */
   sweep(now: number): boolean {
-    const expiresAt = this.#credential?.expiresAt
+    const expiresAt = this.#expiresAt
     if (expiresAt === undefined) return true
     if (now >= expiresAt) {
       this.#connection.close(CloseCode.TokenExpired, 'token expired')
@@ -142,7 +146,7 @@ export class Login {
   async isSameUser(token: string | undefined, request: ConnectionRequest): Promise<boolean> {
     try {
       const answer = await readCredential(this.#context, { token, request })
-      return answer.ok && this.#credential !== undefined && isSameUser(answer.credential, this.#credential)
+      return answer.ok && this.#connection.isReady && isSameUser(answer.credential, this)
     } catch (cause) {
       this.#report('authenticate failed; a message is not taken.', cause)
       return false
@@ -150,7 +154,8 @@ export class Login {
   }
 
   #isDoubted(answer: CredentialAnswer): boolean {
-    return answer.ok && (this.#doubted.has(undefined) || this.#doubted.has(answer.credential.user))
+    const { user } = answer.ok ? answer.credential : {}
+    return answer.ok && (this.#doubted?.some((one) => one === undefined || one === user) ?? false)
   }
 
   get #request(): ConnectionRequest {
@@ -159,7 +164,13 @@ export class Login {
 
   end(): void {
     if (this.user !== undefined) this.#context.users.release(this.user)
-    this.#credential = undefined
+    this.#identity = this.#user = this.#expiresAt = undefined
+  }
+
+  #take({ identity, user, expiresAt }: Credential): void {
+    this.#identity = identity
+    this.#user = user
+    this.#expiresAt = expiresAt
   }
 
   #report(message: string, cause: unknown): void {

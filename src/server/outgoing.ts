@@ -69,12 +69,10 @@ export abstract class Outgoing implements Work {
     const { writes } = this.context
     if (this.#waiting) {
       this.#waiting = this.#waiting.and(frame)
-    } else if (writes.isDirect) {
-      this.#write(frame.alone)
-      return
     } else {
       this.#waiting = frame.alone
-      writes.add(this)
+      if (writes.isDirect) writes.addDirect(this)
+      else writes.add(this)
     }
     this.#waitingBytes += frame.text.length
   }

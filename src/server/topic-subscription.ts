@@ -71,10 +71,8 @@ export class TopicSubscription implements TopicListener {
    */
   #epoch: string | undefined
   #offset = 0
-  /** Set while there is something to do. */
-  #catchUp: CatchUp | undefined
-  /** `behind`: events were held back from a slow consumer, until the next answer. */
-  #state: 'open' | 'behind' | 'ended' = 'open'
+  /** `behind`: events were held back from a slow consumer, until the next answer. One word: there are very many of it. */
+  #state: 'open' | 'behind' | 'ended' | CatchUp = 'open'
 
   constructor(topic: string, host: SubscriptionHost) {
     this.#topic = topic
@@ -87,7 +85,7 @@ export class TopicSubscription implements TopicListener {
 
   /** The last position that was sent. `undefined` while it is not known. */
   get sent(): Position | undefined {
-    return this.#catchUp?.heard ? undefined : this.#position
+    return this.#heard ? undefined : this.#position
   }
 
   /** It was answered, so the client hears of the topic. */
@@ -107,8 +105,7 @@ export class TopicSubscription implements TopicListener {
 
   /** Events may be sent again: brings a client from whom some were held back up to date. */
   resume(): void {
-    // While the log is read for a request, its answer brings the client up to date anyway.
-    if (this.#state === 'behind' && !this.#catchUp?.heard) this.#repair()
+    if (this.#state === 'behind') this.#repair()
   }
 
   end(): void {
@@ -117,12 +114,7 @@ export class TopicSubscription implements TopicListener {
   }
 
   deliver(batch: EventBatch): void {
-    if (this.#state === 'ended') return
-    if (this.#catchUp?.heard) {
-      this.#catchUp.heard.add(batch)
-      return
-    }
-    if (this.#epoch === undefined || this.#state === 'behind') return
+    if ((this.#state !== 'open' && !this.#mayDeliver(batch)) || this.#epoch === undefined) return
     const { events } = batch
     const isNext = batch.epoch === this.#epoch && events[0]?.offset === this.#offset + 1
     const rest = isNext ? events : continuation(batch, { epoch: this.#epoch, offset: this.#offset })
@@ -141,11 +133,26 @@ export class TopicSubscription implements TopicListener {
   }
 
   missed(): void {
-    if (this.#state === 'ended') return
     // A read that is under way may be older than what was missed.
-    if (this.#catchUp?.heard) this.#catchUp.heard.spoil()
+    if (this.#heard) this.#heard.spoil()
     // Whoever is behind reads anyway, once there is room.
     else if (this.isLive && this.#state !== 'behind') this.#repair()
+  }
+
+  /** What was heard while the log is read. */
+  get #heard(): HeardEvents | undefined {
+    return typeof this.#state === 'string' ? undefined : this.#state.heard
+  }
+
+  /** It is not simply open: what is heard now waits, or is for nobody. */
+  #mayDeliver(batch: EventBatch): boolean {
+    if (typeof this.#state === 'string') return false
+    this.#heard?.add(batch)
+    return this.#heard === undefined
+  }
+
+  get #hasEnded(): boolean {
+    return this.#state === 'ended'
   }
 
   get #position(): Position | undefined {
@@ -158,35 +165,36 @@ export class TopicSubscription implements TopicListener {
 
   #want(wanted: Wanted): void {
     const heard = new HeardEvents(this.#host.limits.maxReplayEvents)
-    if (this.#catchUp) {
-      this.#catchUp.wanted = wanted
-      this.#catchUp.heard ??= heard
+    if (this.#state === 'ended') return
+    if (typeof this.#state === 'string') {
+      void this.#run((this.#state = { heard, wanted }))
     } else {
-      void this.#run((this.#catchUp = { heard, wanted }))
+      this.#state.wanted = wanted
+      this.#state.heard ??= heard
     }
   }
 
   /** Never rejects: what fails refuses the topic. */
   async #run(catchUp: CatchUp): Promise<void> {
     try {
-      for (let next = catchUp.wanted; next && this.#state !== 'ended'; next = catchUp.wanted) {
+      for (let next = catchUp.wanted; next && !this.#hasEnded; next = catchUp.wanted) {
         catchUp.wanted = undefined
         await this.#bringUpToDate(next, catchUp)
       }
     } catch (cause) {
-      if (this.#state !== 'ended') this.#host.refuse(this.topic, 'unavailable', cause)
+      if (!this.#hasEnded) this.#host.refuse(this.topic, 'unavailable', cause)
     } finally {
-      this.#catchUp = undefined
+      if (this.#state === catchUp) this.#state = 'open'
     }
   }
 
   async #bringUpToDate({ position, isAsked }: Wanted, catchUp: CatchUp): Promise<void> {
     // After every wait: the subscription may be over, or the client may have asked for something else.
-    const isSuperseded = () => this.#state === 'ended' || catchUp.wanted !== undefined
+    const isSuperseded = () => this.#hasEnded || catchUp.wanted !== undefined
     const { fanOut, limits } = this.#host
     if (isAsked) {
       const answer = await this.#host.isAllowed(this.topic)
-      if (this.#state === 'ended') return
+      if (this.#hasEnded) return
       // Also when something newer is wanted: it asks the same question.
       if (answer !== true) {
         this.#host.refuse(this.topic, answer)
@@ -201,8 +209,9 @@ export class TopicSubscription implements TopicListener {
       if (isSuperseded()) return
       const rest = heard.after(answer.position)
       if (rest) {
+        // What was read is read again when there is room.
         if (this.#answer(answer, isAsked)) this.#goLive(answer.position, rest)
-        else this.#fallBehind()
+        else this.#state = 'behind'
         return
       }
       if (reads < MAX_READS || !heard.last) continue
@@ -254,17 +263,10 @@ export class TopicSubscription implements TopicListener {
     return true
   }
 
-  /** What was read is read again when there is room. */
-  #fallBehind(): void {
-    if (this.#catchUp) this.#catchUp.heard = undefined
-    this.#state = 'behind'
-  }
-
   #goLive(position: Position, rest: LogEvent[]): void {
     this.#epoch = position.epoch
     this.#offset = position.offset
-    if (this.#catchUp) this.#catchUp.heard = undefined
-    if (this.#state === 'behind') this.#state = 'open'
+    if (typeof this.#state !== 'string') this.#state.heard = undefined
     if (rest.length > 0) this.deliver(new EventBatch(this.topic, position.epoch, rest))
   }
 }

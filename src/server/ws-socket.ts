@@ -50,6 +50,12 @@ export function withoutListeners(Base: typeof WebSocket): typeof WebSocket {
   return class extends Base implements Telling {
     toldSocket: WsSocket | undefined = undefined
 
+    /** Also called by `ws` itself, when the other side has closed. */
+    override close(code?: number, reason?: string | Buffer): void {
+      this.toldSocket?.closing()
+      super.close(code, reason)
+    }
+
     override emit(event: string | symbol, ...args: unknown[]): boolean {
       const { toldSocket } = this
       if (!toldSocket) return super.emit(event, ...args)
@@ -84,8 +90,11 @@ export class WsSocket implements ServerSocket {
   readonly #webSocket: WebSocket
   readonly #format: WireFormat
   readonly #owner: WsSocketOwner
-  /** How a frame for many is made; `undefined`: `ws` makes it. */
-  readonly #makeFrame: ((text: string) => Buffer) | undefined
+  /**
+   * Where frames are written past `ws`, for as long as it would write them at once itself: most of the cost of one more
+   * socket is to fetch what belongs to it from memory, so nothing else is looked at.
+   */
+  #direct: Socket | undefined
   /** What waited after the last write: 0 stays 0 until the next one, and a fan-out asks thousands of sockets. */
   #buffered = 0
 
@@ -93,7 +102,6 @@ export class WsSocket implements ServerSocket {
     this.#webSocket = webSocket
     this.#format = format
     this.#owner = owner
-    this.#makeFrame = frameMaker(webSocket, format)
     this.#listen()
   }
 
@@ -103,12 +111,19 @@ export class WsSocket implements ServerSocket {
   }
 
   send(text: string): void {
+    if (this.#direct) gather(this.#direct)
     this.#webSocket.send(this.#format.payload(text))
     this.#buffered = this.#webSocket.bufferedAmount
   }
 
   sendShared(frames: SharedFrames): void {
-    const makeFrame = this.#makeFrame
+    const direct = this.#direct
+    if (direct && frames.list.length === 1) {
+      direct.write(frames.joined(this.#format.frame))
+      this.#buffered = direct.writableLength
+      return
+    }
+    const makeFrame = frameMaker(this.#webSocket, this.#format)
     const { _socket: socket } = this.#webSocket as unknown as Internals
     if (!socket || !makeFrame || !isIdle(this.#webSocket, makeFrame === this.#format.compressedFrame)) {
       for (const frame of frames.list) this.#webSocket.send(frame.as(this.#format.payload))
@@ -131,7 +146,13 @@ export class WsSocket implements ServerSocket {
     this.connection?.message(this.#format.read(data as Buffer, isBinary))
   }
 
+  /** A closing frame is about to be sent: nothing may follow it. */
+  closing(): void {
+    this.#direct = undefined
+  }
+
   closed(code: number, reason: Buffer): void {
+    this.#direct = undefined
     this.connection?.closed(code, reason.toString())
     this.#owner.closed(this)
   }
@@ -169,6 +190,9 @@ export class WsSocket implements ServerSocket {
     const webSocket: WebSocket & Partial<Telling> = this.#webSocket
     if ('toldSocket' in webSocket) {
       webSocket.toldSocket = this
+      if (frameMaker(webSocket, this.#format) === this.#format.frame) {
+        this.#direct = (webSocket as unknown as Internals)._socket ?? undefined
+      }
       return
     }
     // Another implementation in the place of `ws`, which makes its own sockets.
@@ -186,6 +210,18 @@ export class WsSocket implements ServerSocket {
   }
 }
 
+/** What is written until the end of what runs now goes out at once: the answers to a client that asks for much. */
+function gather(socket: Socket): void {
+  if (socket.writableCorked > 0) return
+  socket.cork()
+  process.nextTick(uncork, socket)
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork()
+}
+
+/** How a frame for many is made; `undefined`: `ws` makes it. */
 function frameMaker(webSocket: WebSocket, format: WireFormat): ((text: string) => Buffer) | undefined {
   if (webSocket.extensions === '') return format.frame
   // Whatever else may stand there, frames are not ours to make.

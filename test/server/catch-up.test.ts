@@ -109,4 +109,31 @@ describe('catching up', () => {
     ada.send(subscribe(['t']))
     expect(await ada.take()).toMatchObject([{ t: 'subscribed', outcome: 'fresh' }])
   })
+
+  it('gives up a log that does not answer, and asks it for what is asked later', async () => {
+    let isSilent = true
+    const inner = memoryEventLog()
+    const { connect, errors, time } = startManual({
+      presence: { ttlMs: 1e9 },
+      limits: { maxTopicsPerConnection: 1_000 },
+      log: { ...inner, head: (topic) => (isSilent ? new Promise(() => {}) : inner.head(topic)) },
+    })
+    const ada = await connect('ada')
+    // More than are asked at a time.
+    const topics = Array.from({ length: 100 }, (_, n) => `t${n}`)
+    ada.send(subscribe(topics))
+    await settle()
+    isSilent = false
+    time.advance(20_000)
+    const bob = await connect('bob')
+    bob.send(subscribe(['t0', 'other']))
+    expect(await bob.take()).toEqual([])
+    time.advance(11_000)
+    expect((await bob.takeAll('subscribed')).map(({ topic }) => topic).sort()).toEqual(['other', 't0'])
+    expect(await ada.takeAll('refused')).toHaveLength(64)
+    expect(errors[0]).toMatchObject({
+      code: 'log-failed',
+      cause: { message: 'The event log has not answered for 30000 ms.' },
+    })
+  })
 })

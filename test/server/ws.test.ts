@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, get, type IncomingMessage } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
 import { attachWebSocket } from '../../src/server/index.ts'
@@ -174,5 +174,36 @@ describe('attachWebSocket', () => {
     const { server, http } = await startServer()
     expect(() => attachWebSocket(server, http, { path: 'realtime' })).toThrow("path must start with '/'")
     expect((http.address() as AddressInfo).port).toBeGreaterThan(0)
+  })
+
+  it('writes the answers of one turn at once, and what follows in order', async () => {
+    const http = createServer()
+    const sockets: Socket[] = []
+    http.on('connection', (socket) => sockets.push(socket))
+    const { server, url } = await startServer({ http })
+    const client = await TestClient.ready(url)
+    const [socket] = sockets
+    if (!socket) throw new Error('Nobody has connected.')
+    let writes = 0
+    const count = <T extends object>(target: T, name: keyof T) => {
+      const original = target[name] as (...args: unknown[]) => unknown
+      target[name] = function (this: unknown, ...args: unknown[]) {
+        writes++
+        return original.apply(this, args)
+      } as T[keyof T]
+    }
+    count(socket, '_write')
+    count(socket, '_writev')
+    client.send({ t: 'subscribe', topics: ['a', 'b', 'c', 'd', 'e'].map((topic) => ({ topic })) })
+    for (let n = 0; n < 5; n++) await client.next('subscribed')
+    expect(writes).toBe(1)
+    await server.publish('a', { type: 'n' })
+    await server.publish('b', { type: 'n' })
+    await client.events(2)
+    expect(await client.settled()).toMatchObject({ a: { offset: 1 }, b: { offset: 1 } })
+    // A farewell and the close after it.
+    void server.close({ graceMs: 0 })
+    expect(await client.next('going-away')).toMatchObject({ t: 'going-away' })
+    expect(await client.closed).toMatchObject({ code: 1012 })
   })
 })
