@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { nextTick } from 'node:process'
 import type { RawData, WebSocket } from 'ws'
 import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { ServerSocket } from './connection.ts'
@@ -214,7 +215,7 @@ export class WsSocket implements ServerSocket {
 function gather(socket: Socket): void {
   if (socket.writableCorked > 0) return
   socket.cork()
-  process.nextTick(uncork, socket)
+  nextTick(uncork, socket)
 }
 
 function uncork(socket: Socket): void {
