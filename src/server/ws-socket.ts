@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net'
-import { nextTick } from 'node:process'
 import type { RawData, WebSocket } from 'ws'
 import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { ServerSocket } from './connection.ts'
@@ -211,15 +210,13 @@ export class WsSocket implements ServerSocket {
   }
 }
 
-/** What is written until the end of what runs now goes out at once: the answers to a client that asks for much. */
+/** What is written together goes out at once: the answers to a client that asks for much. */
 function gather(socket: Socket): void {
   if (socket.writableCorked > 0) return
   socket.cork()
-  nextTick(uncork, socket)
-}
-
-function uncork(socket: Socket): void {
-  socket.uncork()
+  queueMicrotask(() => {
+    socket.uncork()
+  })
 }
 
 /** How a frame for many is made; `undefined`: `ws` makes it. */
