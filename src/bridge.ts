@@ -365,6 +365,11 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     return this.cache.inspect(queryKey)
   }
 
+  /** Whether the event of an own mutation has come, whatever becomes of its request. @internal */
+  isEchoed(mutationId: string | undefined): boolean {
+    return this.#mutations?.isEchoed(mutationId) ?? false
+  }
+
   /**
    * The mutations: `make` gives them when the app first has one. So apps that have none do not ship them.
    * @internal

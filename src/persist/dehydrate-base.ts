@@ -10,7 +10,7 @@ import {
   type QueryState,
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
-import { isMutationOf } from '../core/cache/pending-mutation.ts'
+import { idIn, isMutationOf } from '../core/cache/pending-mutation.ts'
 import { withPositions, withPromise } from '../core/cache/travelling-positions.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { isPersisted } from './persist-mutations.ts'
@@ -45,8 +45,10 @@ export function dehydrateBase(
       return serializeData(isAsked && asked ? bridge.cache.baseOf(asked) : data)
     },
     shouldDehydrateMutation: (mutation) => {
-      const isElsewhere = isPersisted(bridge) && isMutationOf(bridge, mutation.options)
-      return !isElsewhere && shouldDehydrateMutation(mutation)
+      const isOurs = isMutationOf(bridge, mutation.options)
+      // What is carried out is in the data that is stored: to show it again would be once too often.
+      if (isOurs && (isPersisted(bridge) || bridge.isEchoed(idIn(mutation)))) return false
+      return shouldDehydrateMutation(mutation)
     },
   }
 }

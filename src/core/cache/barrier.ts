@@ -7,7 +7,7 @@
 import type { Query } from '@tanstack/query-core'
 import type { Clock } from '../clock.ts'
 import type { Position } from '../event.ts'
-import type { Operation } from '../overlay/operation.ts'
+import { isUnnamed, type Operation } from '../overlay/operation.ts'
 import type { Overlay } from '../overlay/overlay.ts'
 import type { Passage, Reading } from './positioned-fetch.ts'
 
@@ -26,30 +26,40 @@ export async function passBarrier(
   { overlay, clock, barrierTimeoutMs, whenChanged }: BarrierOptions,
 ): Promise<Passage> {
   const overlapping = new Set<Operation>()
+  // What is sent from now on cannot be in it.
+  const sent = [...overlay.operations.values()].filter(({ isSent }) => isSent)
   const held = () => {
     const held: string[] = []
-    for (const operation of overlay.operations.values()) {
-      const { isIdempotent, isSent, fate } = operation
-      if (isIdempotent || !isSent || overlay.effectsOn(operation, query).length === 0) continue
-      if (fate !== 'pending') continue
-      if (positions.size > 0 && overlay.hasNoEcho(operation, positions)) continue
+    for (const operation of sent) {
+      if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
+      if (!isOnItsWay(operation) || isBefore(operation)) continue
       held.push(operation.mutationId)
       overlapping.add(operation)
     }
     return held
   }
+  // A row that the answer has yet to name cannot be told from others: what is done to it meanwhile would not be shown.
+  const isOnItsWay = (operation: Operation) =>
+    operation.fate === 'pending' || (!operation.isAnswered && isUnnamed(operation))
+  const isBefore = (operation: Operation) =>
+    operation.fate === 'pending'
+      ? positions.size > 0 && overlay.hasNoEcho(operation, positions)
+      : [...operation.acks].some(
+          ([topic, at]) => overlay.log.hasReached(topic, positions.get(topic), at) === false,
+        )
   const deadline = clock.now() + barrierTimeoutMs
-  for (let undecided = held(); undecided.length > 0; undecided = held()) {
-    const left = deadline - clock.now()
-    if (left <= 0) return { undecided, isLate: true }
+  let undecided = held()
+  let isLate = false
+  for (; undecided.length > 0 && !isLate; undecided = held()) {
     const change = whenChanged()
     let stop: (() => void) | undefined
     const timeout = new Promise<void>((resolve) => {
-      stop = clock.after(left, resolve)
+      stop = clock.after(Math.max(0, deadline - clock.now()), resolve)
     })
     await Promise.race([change.promise, timeout])
     stop?.()
     change.cancel()
+    isLate = clock.now() >= deadline
   }
   // Without positions, or with those of two epochs, nothing tells whether it was read before one was carried out.
   const isOpen = ({ fate, acks }: Operation) =>
@@ -58,10 +68,11 @@ export async function passBarrier(
     const read = positions.get(topic)
     return overlay.log.hasReached(topic, read, at) !== undefined
   }
-  for (const operation of overlay.operations.values()) {
+  for (const operation of sent) {
     if (operation.isIdempotent || overlay.effectsOn(operation, query).length === 0) continue
     if (operation.settledAt >= startedAt) overlapping.add(operation)
   }
-  const undecided = [...overlapping].filter(isOpen).map(({ mutationId }) => mutationId)
-  return { undecided, isLate: false }
+  // While it waited for one, the answer to another may have been lost.
+  const open = [...overlapping].filter(isOpen).map(({ mutationId }) => mutationId)
+  return { undecided: [...undecided, ...open], isLate: undecided.length > 0 }
 }

@@ -8,6 +8,8 @@ export type CacheChange = { readonly query: Query } & (
         | 'removed'
         /** It may have another hash function now. */
         | 'rehashed'
+        /** Somebody has come to look at it, and with them the options that restored data came without. */
+        | 'observed'
         /** A response has come. */
         | 'fetched'
         /** A fetch has failed for good. */
@@ -35,6 +37,7 @@ export function changeOf(event: QueryCacheNotifyEvent, cache: QueryCache): Cache
   if (cache.get(query.queryHash) !== query) return undefined
   if (event.type === 'added') return { type: 'added', query }
   if (event.type === 'observerOptionsUpdated') return { type: 'rehashed', query }
+  if (event.type === 'observerAdded') return { type: 'observed', query }
   if (event.type !== 'updated') return undefined
   const { action } = event
   switch (action.type) {

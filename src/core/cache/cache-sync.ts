@@ -259,6 +259,7 @@ export class CacheSync implements CacheParts {
       this.#added(query)
       if (query.state.data !== undefined) this.#distrust(query)
     } else if (change.type === 'rehashed') this.index.add(query)
+    else if (change.type === 'observed') this.optimistic?.observed(query)
     else if (change.type === 'removed') {
       this.index.remove(query)
       this.journal.close(query)
@@ -306,8 +307,9 @@ export class CacheSync implements CacheParts {
   #place(query: Query): void {
     const came = this.positions?.take(query)
     if (came === undefined) return
+    // Mutations may be shown over it by now.
     const outcome = this.overlay.respond(query, {
-      data: query.state.data,
+      data: this.baseOf(query),
       positions: came,
       startedAt: 0,
       page: undefined,

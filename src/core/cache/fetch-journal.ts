@@ -26,6 +26,8 @@ export interface FetchRecord {
   readonly page: 'forward' | 'backward' | undefined
   /** Where the response says that it stands; of several pages, the lowest. */
   positions: Positions | undefined
+  /** Where each of its pages stands, in the order in which they were read. */
+  readonly reads: Positions[]
   /** It may hold what these mutations do, or not: it waited for their fate in vain. By mutationId. */
   readonly undecided: Set<string>
   /** It answers what was asked elsewhere, before it began. */
@@ -65,6 +67,7 @@ export class FetchJournal {
       dirty,
       page,
       positions: undefined,
+      reads: [],
       undecided: new Set(),
       isHandedOver,
       written: undefined,

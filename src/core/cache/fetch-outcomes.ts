@@ -23,13 +23,20 @@ export class FetchOutcomes {
     const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = this.#parts
     const { scheduler } = refetches
     const record = journal.close(query)
-    const { readAt, page, positions, facts: arrived = [], undecided = new Set<string>() } = record ?? {}
+    const {
+      readAt,
+      page,
+      positions,
+      reads,
+      facts: arrived = [],
+      undecided = new Set<string>(),
+    } = record ?? {}
     // With one more page come the others as they were when the fetch began, whenever it was sent.
     const isOfThen = page !== undefined && overlay.entries.get(query)?.base === undefined
     const startedAt = (isOfThen ? undefined : readAt) ?? record?.startedAt ?? 0
     overlay.nextTick()
     const stated = positions && positions.size > 0 ? positions : undefined
-    const response = { data: query.state.data, positions: stated, startedAt, page, arrived, undecided }
+    const response = { data: query.state.data, positions: stated, reads, startedAt, page, arrived, undecided }
     const outcome = overlay.respond(query, response)
     if (outcome.isRefused) {
       view.show(query)
@@ -73,7 +80,9 @@ export class FetchOutcomes {
   /** It is asked again, and what comes then says for itself where it stands. */
   retrying(query: Query): void {
     const record = this.#parts.journal.get(query)
-    if (record) record.positions = undefined
+    if (record === undefined) return
+    record.positions = undefined
+    record.reads.length = 0
   }
 
   /** A cancel put the query back to the state of the fetch's start: what was known since is put back (L4). */

@@ -107,6 +107,7 @@ export class Optimistic {
       settle,
       beganAt: overlay.nextTick(),
       isSent: false,
+      isAnswered: false,
       effects: [],
       confirmed: undefined,
       isConfirmed: false,
@@ -137,6 +138,7 @@ export class Optimistic {
     const { overlay, ids } = this.#options
     const operation = overlay.operations.get(mutationId)
     if (operation === undefined) return
+    operation.isAnswered = true
     const isNews = effects !== undefined && ids.learn(mutationId, operation.effects, effects)
     this.#options.together(() => {
       this.#acked(operation, positions)
@@ -158,6 +160,7 @@ export class Optimistic {
   reject(mutationId: string): void {
     const { overlay, invalidate } = this.#options
     const operation = overlay.operations.get(mutationId)
+    this.#answered(operation)
     // What has come as an echo was carried out, whatever the answer says.
     if (operation === undefined || operation.fate === 'acked') return
     overlay.nextTick()
@@ -177,6 +180,7 @@ export class Optimistic {
   unknown(mutationId: string): void {
     const { overlay, invalidate } = this.#options
     const operation = overlay.operations.get(mutationId)
+    this.#answered(operation)
     if (operation?.fate !== 'pending') return
     operation.fate = 'unknown'
     operation.settledAt = overlay.nextTick()
@@ -187,6 +191,7 @@ export class Optimistic {
   /** It is sent once more: its fate is open again. */
   retried(mutationId: string): void {
     const operation = this.#options.overlay.operations.get(mutationId)
+    if (operation) operation.isAnswered = false
     if (operation?.fate !== 'unknown') return
     operation.fate = 'pending'
     operation.settledAt = Infinity
@@ -246,6 +251,12 @@ export class Optimistic {
   cover(query: Query): void {
     if ([...this.#running.values()].some(({ hasMissed }) => hasMissed)) this.refresh()
     if (this.#cover(query)) this.#options.show(query)
+  }
+
+  /** Somebody looks at a query: where a guess belongs in its pages depends on its options, which may be new. */
+  observed(query: Query): void {
+    const { overlay, show } = this.#options
+    if (overlay.operations.size > 0 && overlay.entries.has(query)) show(query)
   }
 
   /** The app has written a query itself: that is its base now. What is pending is to be shown over it. */
@@ -339,7 +350,8 @@ export class Optimistic {
         if (query?.state.data === undefined) hasMissed = true
         if (query === undefined) return undefined
         reads.add(query)
-        return overlay.entries.has(query) ? overlay.view(query, operation) : query.state.data
+        // Earlier guesses may lie over it.
+        return this.#cover(query) ? overlay.view(query, operation) : query.state.data
       })
     } catch (cause) {
       const message =
@@ -367,6 +379,12 @@ export class Optimistic {
     return isTouched
   }
 
+  #answered(operation: Operation | undefined): void {
+    if (operation === undefined) return
+    operation.isAnswered = true
+    this.#wake()
+  }
+
   #acked(operation: Operation, positions: Positions | undefined): void {
     const { overlay } = this.#options
     for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
@@ -374,6 +392,9 @@ export class Optimistic {
       if (other === operation) break
       // Of one scope: it was carried out before this one, or not at all.
       if (other.fate !== 'unknown' || other.scope === undefined || other.scope !== operation.scope) continue
+      // Where it is not shown any more, it is not shown again.
+      for (const entry of overlay.entries.values())
+        if (includes(entry, other, overlay.log)) entry.overtaken.add(other.mutationId)
       for (const [topic, { epoch, offset }] of operation.acks)
         if (!other.acks.has(topic)) other.acks.set(topic, { epoch, offset: offset - 1 })
     }
@@ -400,7 +421,8 @@ export class Optimistic {
       const entry = overlay.entries.get(query)
       if (entry?.base === undefined || entry.echoed.has(mutationId)) continue
       const facts = plans.get(query)?.facts.filter(({ event }) => event?.mutationId === mutationId) ?? []
-      if (facts.some(({ effects }) => effects.length > 0)) entry.echoed.add(mutationId)
+      const effects = facts.flatMap((fact) => fact.effects)
+      if (effects.length > 0) overlay.hasTaken(entry, mutationId, effects)
       else if (facts.length === 0 && overlay.effectsOn(operation, query).length > 0) {
         overlay.keepUntilFetched(query, operation)
         invalidate(query)
@@ -475,7 +497,11 @@ export class Optimistic {
     if (!isAttached()) return true
     return this.#changedBy(operation).some((query) => {
       const entry = overlay.entries.get(query)
-      return query.isActive() && entry?.base !== undefined && !includes(entry, operation, overlay.log)
+      if (!query.isActive() || entry === undefined) return false
+      // What its first load will tell of it is not known yet.
+      return entry.base === undefined
+        ? operation.fate === 'unknown'
+        : !includes(entry, operation, overlay.log)
     })
   }
 
@@ -490,9 +516,10 @@ export class Optimistic {
     this.#running.delete(mutationId)
     this.#options.overlay.operations.delete(mutationId)
     this.#wake()
-    for (const { kept, echoed } of this.#options.overlay.entries.values()) {
+    for (const { kept, echoed, overtaken } of this.#options.overlay.entries.values()) {
       kept.delete(mutationId)
       echoed.delete(mutationId)
+      overtaken.delete(mutationId)
     }
   }
 

@@ -142,6 +142,11 @@ export class PendingMutations {
     return open
   }
 
+  /** Whether a mutation is known to be carried out: its event has come. */
+  isEchoed(mutationId: string | undefined): boolean {
+    return this.#byId.get(mutationId ?? '')?.isEchoed === true
+  }
+
   /** Shows a mutation that was restored, whether the bridge is started or not. */
   adopt(mutation: AnyMutation): void {
     this.#restored(mutation)
@@ -191,8 +196,10 @@ export class PendingMutations {
     running.error = error
     if (running.controller.signal.aborted) return
     if (running.fate === 'done' || running.fate === 'acked') return
-    if (running.isEchoed) running.fate = 'acked'
-    else if (spec.isUnknown(error)) {
+    if (running.isEchoed) {
+      running.fate = 'acked'
+      optimistic.unknown(running.mutationId)
+    } else if (spec.isUnknown(error)) {
       running.fate = 'unknown'
       optimistic.unknown(running.mutationId)
     } else {

@@ -72,6 +72,7 @@ export function positionedFetch<TData, TQueryKey extends QueryKey, TPageParam>(
       for (const mutationId of undecided) record.undecided.add(mutationId)
       record.readAt = Math.min(record.readAt ?? Infinity, startedAt)
       record.positions = lowest(record.positions, positions)
+      record.reads.push(positions)
       return data
     }
   }

@@ -41,6 +41,8 @@ export class QueryPositions {
 
   /** Where the confirmed data of a query stands, as far as it is known. */
   of(query: Query): Readonly<Record<string, Position>> | undefined {
+    // The app wrote it with a guess in it that may not be confirmed.
+    if (this.#overlay.entries.get(query)?.tainted.size) return undefined
     const { positions = positionsThatCame(query) } = this.#unwatched.get(query) ?? {}
     return this.#overlay.inspect(query).positions ?? (positions && Object.fromEntries(positions))
   }

@@ -33,12 +33,16 @@ export interface Entry {
   /** What has arrived since it was frozen, in order. */
   facts: Fact[]
   need: Map<string, Need>
+  /** Of a base that says nothing of where it stands: the last events that it has taken, by topic. */
+  taken: Map<string, Position>
   /** When the fetch that made the base began, in ticks. */
   readAt: number
   /** Operations that only a fetch takes out of the view: no event has brought what they did to this query. */
   readonly kept: Set<string>
   /** Operations whose echo has changed this base. */
   readonly echoed: Set<string>
+  /** Operations that this base shows nothing of any more, because it has a later one of their scope in it. */
+  readonly overtaken: Set<string>
   /** Operations that the base may have in it or not, without positions that tell. */
   undecided: ReadonlySet<string>
   /** Operations that were pending when the app wrote this query: their guess may be in what it wrote. */
@@ -53,9 +57,11 @@ export const newEntry = (base: unknown, readAt = -1): Entry => ({
   isHeld: false,
   facts: [],
   need: new Map(),
+  taken: new Map(),
   readAt,
   kept: new Set(),
   echoed: new Set(),
+  overtaken: new Set(),
   undecided: new Set(),
   tainted: new Set(),
 })
@@ -103,6 +109,7 @@ export function demand(entry: Entry, topic: string, need: Need): void {
 /** Whether the base has the operation in it, so that showing it on top would be once too often. */
 export function includes(entry: Entry, operation: Operation, log: StreamLog): boolean {
   const { mutationId, fate, acks, settledAt } = operation
+  if (entry.overtaken.has(mutationId)) return true
   // Shown on top it would be there twice, if it is in. A fetch is on its way.
   const isHeldBack = entry.undecided.has(mutationId)
   if (fate === 'pending' || (isHeldBack && isUnnamed(operation))) return isHeldBack
@@ -141,7 +148,7 @@ export function answers(
 }
 
 /** Whether the server carries out an operation after another one, whatever is known of their positions. */
-const comesAfter = ({ scope, follows }: Operation, other: Operation): boolean =>
+export const comesAfter = ({ scope, follows }: Operation, other: Operation): boolean =>
   (scope !== undefined && scope === other.scope) || follows.includes(other.mutationId)
 
 /** An operation with what it does to one query. */

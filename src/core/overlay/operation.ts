@@ -23,6 +23,8 @@ export interface Operation {
   readonly beganAt: number
   /** Its request has left. */
   isSent: boolean
+  /** Its request has ended: nothing more is to be heard of it than its event. */
+  isAnswered: boolean
   /** The guess. */
   effects: readonly Effect[]
   /** The server's answer: in place of the guess on the queries that it says something of. */

@@ -14,6 +14,7 @@ import type { Effect, PatchingEffect } from '../routing/effect.ts'
 import type { BareOverlay } from './bare-overlay.ts'
 import {
   answers,
+  comesAfter,
   demand,
   freeze,
   heldFrom,
@@ -29,7 +30,7 @@ import { foldEffects, type FoldProblem } from './fold-effects.ts'
 import type { EffectContext } from '../routing/effect.ts'
 import type { Operation } from './operation.ts'
 import { appendPage } from './pages.ts'
-import { foldOver, isAheadOf, isCaughtUp } from './pages-ahead.ts'
+import { foldOver, isAheadOf, isCaughtUp, splitAhead } from './pages-ahead.ts'
 import { StreamLog } from './stream-log.ts'
 
 export interface OverlayOptions<TQuery extends EffectContext> {
@@ -46,6 +47,8 @@ export interface Response {
   readonly data: unknown
   /** Where the server stood when it was read, as far as it says. */
   readonly positions: Positions | undefined
+  /** Of several pages, where each stands, in their order. */
+  readonly reads?: readonly Positions[] | undefined
   /** When its fetch began, in ticks. */
   readonly startedAt: number
   /** One more page of an infinite query, at this end. The other pages are not read again. */
@@ -200,6 +203,8 @@ export class Overlay<TQuery extends EffectContext> {
     const cut = fresh.findIndex((fact) => fact.refetchType !== undefined && isProven(fact))
     const [foldable, rest] = cut < 0 ? [fresh, []] : [fresh.slice(0, cut), fresh.slice(cut)]
     const outcome = this.#fold(query, entry, { facts: foldable })
+    for (const { event: { topic, position } = {} } of foldable)
+      if (topic !== undefined && position && !entry.positions.has(topic)) entry.taken.set(topic, position)
     let refetchType = outcome.refetchType
     for (const fact of fresh) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
     if (rest.length > 0) {
@@ -222,13 +227,16 @@ export class Overlay<TQuery extends EffectContext> {
     const isReplayed = isCovered && !missed.some(({ refetchType }) => refetchType)
     if (entry.base !== undefined && positions && this.#isTooOld(entry, { positions, startedAt }, isReplayed))
       return REFUSED
+    // What was shown of these events may not be part of what the log can make good.
+    const isBehind = [...entry.taken].some(([topic, at]) => hasReached(positions?.get(topic), at) === false)
+    if (!isCovered && isBehind) return REFUSED
     const isPage = page !== undefined && entry.base !== undefined
     if (isPage && this.#isAhead(entry, positions, missed)) {
       entry.ahead.push({ data: response.data, page, positions })
       if (!entry.isFrozen) {
         freeze(entry, this.log)
-        entry.isHeld = true
-        this.#held.add(query)
+        this.#hold(query, entry)
+        this.#keep(query, entry, missed)
       }
       return NOTHING
     }
@@ -244,6 +252,7 @@ export class Overlay<TQuery extends EffectContext> {
       entry.facts = []
       entry.readAt = startedAt
       entry.undecided = undecided
+      entry.taken.clear()
       this.#readAt.set(query, startedAt)
       entry.tainted.clear()
       for (const [topic, need] of entry.need) {
@@ -260,9 +269,6 @@ export class Overlay<TQuery extends EffectContext> {
     }
     let refetchType: RefetchType | undefined = undecided.size > 0 ? 'active' : undefined
     for (const fact of missed) {
-      const { mutationId } = fact.event ?? {}
-      if (mutationId !== undefined && fact.effects.length > 0 && this.operations.has(mutationId))
-        entry.echoed.add(mutationId)
       const isUnproven = this.log.contains(positions, fact) === undefined
       if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
       // Whether the response has it is not known, and twice is not the same as once.
@@ -273,6 +279,17 @@ export class Overlay<TQuery extends EffectContext> {
     if (wasFrozen || isBroken || entry.need.size > 0) {
       if (!wasFrozen) entry.isFrozen = entry.positions.size > 0
       if (!isCovered) refetchType = widest(refetchType, 'active')
+    }
+    for (const { event, effects } of missed) {
+      const { mutationId } = event ?? {}
+      if (mutationId !== undefined && effects.length > 0 && this.operations.has(mutationId))
+        this.hasTaken(entry, mutationId, effects)
+    }
+    const split = isPage ? undefined : splitAhead(response, this.log)
+    if (split) {
+      entry.base = split.base
+      entry.ahead = split.ahead
+      if (!entry.isFrozen) this.#hold(query, entry)
     }
     if (entry.isFrozen) {
       // What the other pages had taken before they were frozen comes before all that is kept beside them.
@@ -300,6 +317,18 @@ export class Overlay<TQuery extends EffectContext> {
     freeze(entry, this.log)
     demand(entry, topic, { position, tick: this.#tick })
     return true
+  }
+
+  /** A query has taken the echo of an operation: into its base, or beside it. */
+  hasTaken(entry: Entry, mutationId: string, effects: readonly PatchingEffect[]): void {
+    entry.echoed.add(mutationId)
+    const operation = this.operations.get(mutationId)
+    if (operation === undefined || entry.isFrozen || !effects.some(isWhole)) return
+    for (const earlier of this.operations.values()) {
+      if (earlier === operation) return
+      // It was carried out before, or never: shown now, it would be shown over what came after it.
+      if (comesAfter(operation, earlier)) entry.overtaken.add(earlier.mutationId)
+    }
   }
 
   /** Only a fetch takes this operation out of the view of this query. */
@@ -368,9 +397,18 @@ export class Overlay<TQuery extends EffectContext> {
     this.log.clear()
   }
 
+  /** Its base waits for the stream to come to its pages. */
+  #hold(query: TQuery, entry: Entry): void {
+    entry.isFrozen = true
+    entry.isHeld = true
+    this.#held.add(query)
+  }
+
   #isAhead(entry: Entry, positions: Positions | undefined, missed: readonly Fact[]): positions is Positions {
     if (positions === undefined || entry.positions.size === 0) return false
-    if (!entry.isFrozen && missed.length > 0) return false
+    // What is of another topic the page may have or not; the base has it.
+    const isOfOthers = (fact: Fact) => isRepeatable(fact) && this.log.contains(positions, fact) === undefined
+    if (!entry.isFrozen && !missed.every(isOfOthers)) return false
     const known = new Map(entry.positions)
     for (const topic of known.keys()) {
       const at = entry.ahead.at(-1)?.positions.get(topic) ?? positionIn(entry, topic, this.log)
@@ -522,6 +560,10 @@ const isSameEvent = (a: RealtimeEvent | undefined, b: RealtimeEvent): boolean =>
     a?.position !== undefined &&
     a.position.epoch === b.position?.epoch &&
     a.position.offset === b.position.offset)
+
+/** Whether it leaves nothing of what was there before. */
+const isWhole = ({ kind }: PatchingEffect): boolean =>
+  kind === 'upsert' || kind === 'remove' || kind === 'setData'
 
 const isPatching = (effect: Effect): effect is PatchingEffect =>
   effect.kind !== 'invalidate' && effect.kind !== 'drop'

@@ -2,11 +2,11 @@
  * Pages of an infinite query that were read ahead of the stream. Events up to where a page was read are in it already:
  * they are for the pages before it alone, or they would take its rows back to what they were.
  */
-import type { PatchingEffect } from '../routing/effect.ts'
+import type { EffectContext, PatchingEffect } from '../routing/effect.ts'
+import { isInfinite } from '../routing/list-draft.ts'
 import { layersOver, type Entry, type Layer, type Placed } from './entry.ts'
 import { hasReached, type Positions } from './fact.ts'
 import { foldEffects, type FoldResult } from './fold-effects.ts'
-import type { EffectContext } from '../routing/effect.ts'
 import { appendPage } from './pages.ts'
 import type { StreamLog } from './stream-log.ts'
 
@@ -68,6 +68,41 @@ export function isAheadOf(positions: Positions, known: Positions): boolean {
     isAhead ||= position.offset > at.offset
   }
   return isAhead
+}
+
+/**
+ * The pages of one fetch, apart: query-core reads them one after the other, and those that were read further on than
+ * the first have in them what the stream has yet to bring. `undefined`: they are of one moment, or the stream has come
+ * to the last of them, or nobody can tell.
+ */
+export function splitAhead(
+  { data, reads = [] }: { data: unknown; reads?: readonly Positions[] | undefined },
+  log: StreamLog,
+): { base: unknown; ahead: PageAhead[] } | undefined {
+  const [first, last] = [reads[0], reads.at(-1)]
+  if (typeof data !== 'object' || data === null) return undefined
+  if (first === undefined || last === undefined || !isInfinite(data) || data.pages.length !== reads.length)
+    return undefined
+  const isInOrder = reads.every((read, index) => {
+    const before = reads[index - 1]
+    return (
+      !before ||
+      (read.size === first.size && [...before].every(([topic, at]) => hasReached(read.get(topic), at)))
+    )
+  })
+  const from = reads.findIndex((read) => isAheadOf(read, first))
+  const isThere = [...last].every(([topic, at]) => hasReached(log.position(topic), at))
+  if (!isInOrder || from < 0 || isThere) return undefined
+  const { pages, pageParams } = data
+  const upTo = (count: number) => ({
+    ...data,
+    pages: pages.slice(0, count),
+    pageParams: pageParams.slice(0, count),
+  })
+  const ahead = reads
+    .slice(from)
+    .map((positions, index) => ({ data: upTo(from + index + 1), page: 'forward' as const, positions }))
+  return { base: upTo(from), ahead }
 }
 
 /** Whether the stream has come to all pages of an entry. */

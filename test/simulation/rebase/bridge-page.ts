@@ -10,7 +10,7 @@ import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import type { RealtimeError } from '../../../src/core/errors.ts'
 import type { EventTable } from '../../../src/core/routing/event-table.ts'
 import { positioned } from '../../../src/features.ts'
-import { dehydrateWithPositions } from '../../../src/persist/dehydrate-base.ts'
+import { dehydrateBase, dehydrateWithPositions } from '../../../src/persist/dehydrate-base.ts'
 import { realtimeMutationOptions, type WithMutationId } from '../../../src/mutation-options.ts'
 import { appEvents, changedBeside, deleted, guessed, saved, touched } from './app-events.ts'
 import { isIdempotent } from './configurations.ts'
@@ -33,8 +33,6 @@ export class BridgePage extends Page {
   /** Operations whose event has been applied. */
   readonly echoed = new Set<string>()
   readonly read = new Map<string, Positions>()
-  /** When requests have left first, by mutationId. */
-  readonly sentAt = new Map<string, number>()
   /** Counts what may change what is expected. */
   version = 0
   bridge: RealtimeQueryBridge<EventTable>
@@ -163,7 +161,7 @@ export class BridgePage extends Page {
         if (life !== this.#life) return await new Promise<never>(() => undefined)
         const operation = this.operationOf(serial)
         operation.mutationId = mutationId
-        if (!this.sentAt.has(mutationId)) this.sentAt.set(mutationId, this.options.time.now)
+        operation.sentAt ??= this.options.time.now
         const answer = await network.write(index, wanted, { mutationId, refused })
         if (positions) received(answer.positions)
         this.ended(operation, undefined)
@@ -225,17 +223,22 @@ export class BridgePage extends Page {
       shouldDehydrateQuery: ({ state }) => state.data !== undefined,
     }
     const { travels } = this.options.network.configuration
-    const kept = travels ? dehydrateWithPositions(bridge, options) : dehydrate(old, options)
-    // What is persisted is what is confirmed.
-    for (const query of travels ? [] : kept.queries) {
-      const found = bridge.inspect(query.queryKey)
-      if (found) query.state.data = found.base
+    const kept = travels
+      ? dehydrateWithPositions(bridge, options)
+      : dehydrate(old, dehydrateBase(bridge, options))
+    const goingOn = new Set<string | undefined>()
+    for (const { state } of kept.mutations) {
+      state.isPaused = true
+      goingOn.add((state.context as WithMutationId<undefined> | undefined)?.mutationId)
     }
-    for (const mutation of kept.mutations) mutation.state.isPaused = true
     this.#life += 1
     this.version += 1
     const shown = this.leave()
-    for (const operation of this.operations) if (operation.state !== 'pending') operation.isOfThePast = true
+    this.echoed.clear()
+    for (const operation of this.operations)
+      if (operation.state !== 'pending' || !goingOn.has(operation.mutationId)) operation.isOfThePast = true
+      // The page that it comes from may have sent it.
+      else operation.sentAt ??= this.options.time.now
     this.queryClient = this.newQueryClient()
     this.bridge = this.#newBridge()
     for (const op of ['insert', 'set', 'delete', 'add'] as const)

@@ -16,6 +16,8 @@ export interface Operation {
   mutationId: string | undefined
   /** `pending` until something is heard of it; `failed`: refused; `unknown`: nothing was heard in the end. */
   state: 'pending' | 'acked' | 'failed' | 'unknown'
+  /** When its request has left first. */
+  sentAt?: number | undefined
   /** When it became unknown. */
   unknownAt?: number | undefined
   /** The page was loaded again since it was answered: what it did comes with its event. */
@@ -26,6 +28,24 @@ export interface Operation {
 export function rowKeyOf({ write, mutationId }: Operation, server: ModelServer): string | undefined {
   if (write.op === 'add') return undefined
   return write.op === 'insert' ? (mutationId ?? write.row.id) : server.keyOf(write.id)
+}
+
+/** How long a response is held at most. */
+export const BARRIER_TIMEOUT_MS = 10_000
+
+/**
+ * Whether it is about a row that its author has made, and that nothing has named for so long that responses are held
+ * no longer: nobody can tell the row from others.
+ */
+export function isOfUnnamedRow(
+  operation: Operation,
+  { operations, server, now }: { operations: readonly Operation[]; server: ModelServer; now: number },
+): boolean {
+  const key = rowKeyOf(operation, server)
+  return operations.some(
+    ({ write, mutationId, state, sentAt = Infinity }) =>
+      write.op === 'insert' && mutationId === key && state !== 'acked' && now - sentAt >= BARRIER_TIMEOUT_MS,
+  )
 }
 
 /** How an operation shows in a query: `beaten`: by something newer. `absent`: this query cannot tell. */

@@ -17,7 +17,7 @@ import {
   type Row,
 } from './facts.ts'
 import type { Operation } from './operation.ts'
-import { rowKeyOf } from './operation.ts'
+import { BARRIER_TIMEOUT_MS, isOfUnnamedRow, rowKeyOf } from './operation.ts'
 import type { Page } from './page.ts'
 import {
   answer,
@@ -32,9 +32,6 @@ import {
   type States,
 } from './queries.ts'
 import type { Oracle } from './world.ts'
-
-/** How long a response is held at most. */
-const BARRIER_TIMEOUT_MS = 10_000
 
 interface Checked {
   base: unknown
@@ -158,19 +155,32 @@ export class BridgeOracle implements Oracle {
     if (state === 'failed' || mutationId === undefined || operation.isOfThePast) return false
     const board = write.op === 'insert' ? write.row.board : write.board
     if (!query.boards.includes(board)) return false
-    const isKnown = state === 'acked' || page.echoed.has(mutationId)
+    const isKnown = state === 'acked' || page.echoed.has(mutationId) || this.#isOvertaken(page, operation)
     const fact = this.#server.factOf(mutationId)
     return !(isKnown && fact && ModelServer.reaches(positions[topicOf(board)]!, fact.position))
+  }
+
+  /** Whether a later change of its row is known: it was carried out before that. */
+  #isOvertaken(page: BridgePage, operation: Operation): boolean {
+    const key = rowKeyOf(operation, this.#server)
+    const later = page.operations.slice(page.operations.indexOf(operation) + 1)
+    return later.some(
+      (other) => page.echoed.has(other.mutationId ?? '') && rowKeyOf(other, this.#server) === key,
+    )
   }
 
   /**
    * A first load that has waited for an answer in vain is shown as it is: it may have in it what must not be there
    * twice. So the guess is not shown over it, until something is heard of the mutation.
    */
-  #isHeldBack(page: BridgePage, { write, mutationId }: Operation, pending: readonly string[]): boolean {
+  #isHeldBack(
+    page: BridgePage,
+    { write, mutationId, sentAt = Infinity }: Operation,
+    pending: readonly string[],
+  ): boolean {
     const { time, network } = page.options
     if (isIdempotent(write.op, network.configuration) || pending.includes(mutationId!)) return false
-    return time.now - (page.sentAt.get(mutationId!) ?? Infinity) >= BARRIER_TIMEOUT_MS
+    return time.now - sentAt >= BARRIER_TIMEOUT_MS
   }
 
   #expected(
@@ -178,7 +188,8 @@ export class BridgeOracle implements Oracle {
     query: RowQuery,
     { states, over, positions }: { states: States; over: Operation[]; positions: Positions },
   ) {
-    const { index, network } = page.options
+    const { index, network, time } = page.options
+    const { operations } = page
     /** Rows of which this query cannot tell how they look. */
     const loose = new Set<string>()
     let rows = new Map<string, Row>()
@@ -199,7 +210,11 @@ export class BridgeOracle implements Oracle {
       const { write, state, mutationId } = operation
       const key = rowKeyOf(operation, this.#server)
       if (key === undefined || write.op === 'add') continue
-      if (state === 'unknown') loose.add(key)
+      if (
+        state === 'unknown' ||
+        isOfUnnamedRow(operation, { operations, server: this.#server, now: time.now })
+      )
+        loose.add(key)
       const row = rows.get(key)
       if (write.op === 'insert') {
         const isNamed =

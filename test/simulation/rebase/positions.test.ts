@@ -10,17 +10,4 @@
 import { CONFIGURATIONS } from './configurations.ts'
 import { runWorlds } from './run-worlds.ts'
 
-/**
- * Worlds in which about one history in a hundred still breaks the promise. They run with `RQB_SIM_ALL=1`, and in
- * `npm run simulate`; a world that is mended is taken off this list.
- */
-const OPEN: readonly string[] = [
-  'server ids, everything at once',
-  'reloads',
-  'reloads with positions', // Infinite lists: guesses are missing for a moment after the reload.
-]
-
-runWorlds(
-  CONFIGURATIONS.filter(({ positions }) => positions),
-  OPEN,
-)
+runWorlds(CONFIGURATIONS.filter(({ positions }) => positions))

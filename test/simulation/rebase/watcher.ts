@@ -4,7 +4,7 @@
  * twice (I8).
  */
 import type { ModelServer, Row } from './facts.ts'
-import { showing, type Operation } from './operation.ts'
+import { isOfUnnamedRow, showing, type Operation } from './operation.ts'
 import type { PageOptions } from './page.ts'
 import { isIdempotent, type Configuration } from './configurations.ts'
 import { isSameRow, rowsOf, type RowQuery, type Stats } from './queries.ts'
@@ -70,12 +70,15 @@ export class Watcher {
       return this.#lookAtCounter(query, data as { n: number; rev: number }, memory)
     if (query.kind === 'stats') return this.#lookAtVersion(query, 'stats', (data as Stats).rev, memory)
     const rows = new Map<string, Row>()
+    /** The older versions of rows that are there in two. */
+    const olderToo = new Map<string, number>()
     let isDouble = false
     for (const row of rowsOf(query, data)) {
       const key = this.#server.keyOf(row.id)
       const other = rows.get(key)
       // Pages are read one after the other: a row that has moved meanwhile is on both, until the move is heard of.
       isDouble ||= other !== undefined && (query.kind !== 'feed' || other.rev === row.rev)
+      if (other) olderToo.set(key, Math.min(row.rev, other.rev, olderToo.get(key) ?? Infinity))
       if (!other || other.rev < row.rev) rows.set(key, row)
     }
     if (isDouble && !memory.isDouble) this.#report('duplicate', query, 'a row is there twice')
@@ -84,6 +87,8 @@ export class Watcher {
       if (row.rev > 0) this.#lookAtVersion(query, key, row.rev, memory)
       if (memory.gone.delete(key)) this.#report('flash-back', query, `deleted ${key} is back`)
     }
+    // Both were on screen, and a guess may be built upon either.
+    for (const [key, rev] of olderToo) memory.newest.set(key, rev)
     if (KEEPS_ITS_ROWS.includes(query.kind)) this.#noteGone(memory, rows)
     for (const operation of this.#operations) this.#lookFor(operation, { query, rows }, memory)
   }
@@ -112,17 +117,19 @@ export class Watcher {
   }
 
   #lookFor(operation: Operation, view: Parameters<typeof showing>[1], memory: Memory): void {
-    const { state, mutationId, serial, unknownAt = 0 } = operation
-    const isDead = state === 'failed' || mutationId === undefined
+    const { state, mutationId, serial, unknownAt = 0, isOfThePast } = operation
+    const isDead = state === 'failed' || mutationId === undefined || isOfThePast
     // When its event does not come either, a response may be of a replica that does not have it: nobody can tell. What
     // must not be there twice does not wait for the event.
     const isPatient = isIdempotent(operation.write.op, this.#configuration)
     const isUnheardOf = !isPatient || this.#time.now - unknownAt >= ECHO_TIMEOUT_MS
-    if (isDead || (state === 'unknown' && (isUnheardOf || !this.#server.factOf(mutationId)))) {
+    const known = { operations: this.#operations, server: this.#server }
+    const isLost = state === 'unknown' && (isUnheardOf || !this.#server.factOf(mutationId ?? ''))
+    if (isDead || isLost || isOfUnnamedRow(operation, { ...known, now: this.#time.now })) {
       memory.shown.delete(operation)
       return
     }
-    const how = showing(operation, view, { operations: this.#operations, server: this.#server })
+    const how = showing(operation, view, known)
     if (how === 'shown') memory.shown.add(operation)
     else if (how === 'hidden' && memory.shown.delete(operation))
       this.#report('flicker', view.query, `own ${operation.write.op} #${serial} is hidden`)
