@@ -45,6 +45,7 @@ export type Command =
   | { readonly do: 'restart'; readonly downMs: number }
   | { readonly do: 'signal'; readonly client: number; readonly signal: WakeSignal }
   | { readonly do: 'network'; readonly isOnline: boolean }
+  | { readonly do: 'set back'; readonly ms: number }
 
 export interface CommandOptions {
   readonly patches: boolean
@@ -52,6 +53,8 @@ export interface CommandOptions {
   readonly moves: boolean
   readonly mutations: boolean
   readonly restarts: boolean
+  /** The time of day is set back, by minutes and hours. */
+  readonly clocks?: boolean | undefined
 }
 
 const client = fc.nat(2)
@@ -137,6 +140,9 @@ export function command(kinds: CommandOptions): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: kind('network', { isOnline: fc.boolean() }) },
   ]
   if (kinds.restarts) options.push({ weight: 1, arbitrary: kind('restart', { downMs: duration }) })
+  if (kinds.clocks) {
+    options.push({ weight: 4, arbitrary: kind('set back', { ms: fc.integer({ min: 100, max: 7_200_000 }) }) })
+  }
   if (kinds.mutations) {
     options.push({
       weight: 6,

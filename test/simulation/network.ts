@@ -312,7 +312,7 @@ export class Network {
     this.#generation += 1
     this.#offsets.clear()
     if (this.#conditions.backend !== 'log') return
-    const clock = this.#time.clock()
+    const clock = this.#time.clock('server')
     let ids = 0
     this.#server = createRealtimeServer({
       authenticate: () => ({}),

@@ -142,6 +142,10 @@ class Run {
     if (command.do === 'restart') return network.restart(this.#clients.length, command.downMs)
     if (command.do === 'network') return onlineManager.setOnline(command.isOnline)
     if (command.do === 'pass') return
+    if (command.do === 'set back') {
+      this.#time.behindMs += command.ms
+      return
+    }
     const client = this.#clients[command.client % this.#clients.length]!
     const { queryClient } = client
     switch (command.do) {

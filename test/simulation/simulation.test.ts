@@ -28,6 +28,7 @@ const calm: Weather = {
 const weathers: readonly (readonly [string, Weather])[] = [
   ['the server kit, over connections that are cut', calm],
   ['the server kit, over a wire that loses and doubles frames', { ...calm, isStormy: true }],
+  ['the server kit, beside clocks that are set back', { ...calm, clocks: true }],
   ['plain backends, with and without positions', { ...calm, backends: ['plain', 'numbered'] }],
   [
     'a plain backend with positions, over a wire that loses and doubles frames',

@@ -22,6 +22,8 @@ const REPLACED = ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] 
 
 export class VirtualTime {
   now = START
+  /** How far the time of day of the clients was set back. */
+  behindMs = 0
   /** What timers have thrown. */
   readonly errors: unknown[] = []
   /** A binary heap by time, then by order. */
@@ -51,18 +53,19 @@ export class VirtualTime {
       setInterval: repeat,
       clearInterval: clear,
     })
-    Date.now = () => this.now
+    Date.now = () => this.now - this.behindMs
     return () => {
       Object.assign(globalThis, saved)
       Date.now = realNow
     }
   }
 
-  /** A clock for those who take one. `pending` counts its timers that are set. */
-  clock(): Clock & { readonly pending: number } {
+  /** A clock for those who take one. `pending` counts its timers that are set. The servers' are not set back. */
+  clock(of: 'client' | 'server' = 'client'): Clock & { readonly pending: number } {
     let pending = 0
     return {
-      now: () => this.now,
+      now: () => this.now - (of === 'client' ? this.behindMs : 0),
+      elapsed: () => this.now,
       after: (delayMs, callback) => {
         pending += 1
         let isSet = true
