@@ -11,7 +11,15 @@ import {
   type SessionStatus,
   type SessionStep,
 } from '../../src/core/session/session-state.ts'
-import { DIALLED, MANAGED, PLAIN, type TransitionTable } from './transition-table.ts'
+import {
+  DIALLED,
+  MANAGED,
+  MANAGED_PLAIN,
+  MANAGED_SILENT,
+  PLAIN,
+  PLAIN_PINGED,
+  type TransitionTable,
+} from './transition-table.ts'
 
 const HEARTBEAT = { intervalMs: 25_000, timeoutMs: 5_000 }
 
@@ -106,7 +114,10 @@ const INPUTS: Record<SessionEvent['type'], SessionEvent> = {
 const TABLES: [string, TransitionTable, SessionConfig][] = [
   ['dialled', DIALLED, DIALLED_CONFIG],
   ['plain, without ping', PLAIN, PLAIN_CONFIG],
+  ['plain, with ping', PLAIN_PINGED, { ...PLAIN_CONFIG, heartbeat: HEARTBEAT }],
   ['managed', MANAGED, MANAGED_CONFIG],
+  ['managed, without ping', MANAGED_SILENT, { ...MANAGED_CONFIG, heartbeat: undefined }],
+  ['managed, plain', MANAGED_PLAIN, { ...PLAIN_CONFIG, isManaged: true }],
 ]
 
 for (const [name, table, config] of TABLES) {

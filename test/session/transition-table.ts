@@ -118,3 +118,24 @@ export const MANAGED: TransitionTable = {
   offline: NEVER,
   closed: OVER,
 }
+
+/** A managed transport without a heartbeat of ours: its own is believed. */
+export const MANAGED_SILENT: TransitionTable = {
+  ...MANAGED,
+  live: { ...MANAGED.live, timer: 'same', online: 'same', woken: 'same', restored: 'same' },
+}
+
+const ANNOUNCED = ['live', 'announce'] as const
+
+/** A plain backend with a ping of its own. */
+export const PLAIN_PINGED: TransitionTable = { ...PLAIN, live: DIALLED.live }
+
+/** A managed source of a plain backend. */
+export const MANAGED_PLAIN: TransitionTable = {
+  ...MANAGED_SILENT,
+  connecting: { ...MANAGED.connecting, opened: ANNOUNCED },
+  handshaking: NEVER,
+  resyncing: NEVER,
+  live: { ...MANAGED_SILENT.live, opened: ANNOUNCED },
+  waiting: { ...MANAGED.waiting, opened: ANNOUNCED },
+}
