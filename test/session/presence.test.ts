@@ -114,6 +114,49 @@ describe('presence', () => {
     expect(said(rig)).toHaveLength(1)
   })
 
+  it.each(['limit', 'unavailable'] as const)(
+    'that is refused for now (%s) is asked for again, later and later, as long as it is wanted',
+    async (code) => {
+      const rig = await new Rig({ heartbeat: false }).live()
+      const hold = rig.presence.join('t', 1)
+      const refuse = () => {
+        rig.server.deliver({ t: 'refused', topic: 't', code, message: 'Not now.', action: 'presence' })
+      }
+      const waits = [2_000, 4_000, 8_000, 16_000, 20_000]
+      for (const [count, waitMs] of waits.entries()) {
+        refuse()
+        vi.advanceTimersByTime(waitMs - 1)
+        expect(said(rig)).toHaveLength(count + 1)
+        vi.advanceTimersByTime(1)
+        expect(said(rig)).toHaveLength(count + 2)
+      }
+      rig.server.deliver({ t: 'presence-state', topic: 't', members: [member('bob')] })
+      expect(ids(rig)).toEqual(['bob'])
+      refuse()
+      vi.advanceTimersByTime(2_000)
+      expect(said(rig), 'it begins anew').toHaveLength(waits.length + 2)
+      refuse()
+      hold.leave()
+      rig.clean()
+      vi.advanceTimersByTime(20_000)
+      expect(said(rig)).toEqual([])
+    },
+  )
+
+  it('that is refused leaves no timer when the session stops (L9)', async () => {
+    const rig = await new Rig().live()
+    rig.presence.join('t', 1)
+    rig.server.deliver({
+      t: 'refused',
+      topic: 't',
+      code: 'unavailable',
+      message: 'Not now.',
+      action: 'presence',
+    })
+    rig.session.stop()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('that is revoked shows nobody', async () => {
     const rig = await new Rig().live()
     rig.presence.join('t', 1)

@@ -3,6 +3,7 @@
  * for each connection; what several holders say is one state: that of the last one who has said something.
  */
 import type { PresenceMember, RefusalCode, ServerMessage } from '../protocol/messages.ts'
+import { Alarm } from './alarm.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
 
@@ -31,6 +32,9 @@ interface Room {
   /** On this connection. */
   isJoined: boolean
   isForbidden: boolean
+  /** Refusals in a row that were not for good, and when it is asked for again. */
+  refusals: number
+  askAt: number | undefined
 }
 
 const NOBODY: PresenceView = { members: [], self: undefined, isCurrent: false }
@@ -41,10 +45,17 @@ export class Presence implements SessionExtension {
   readonly #link: SessionLink
   readonly #rooms = new Map<string, Room>()
   readonly #listeners = new Map<string, Set<() => void>>()
+  readonly #alarm: Alarm
   #isOpen = false
 
   constructor(link: SessionLink) {
     this.#link = link
+    this.#alarm = new Alarm(link.clock, () => {
+      for (const [topic, room] of this.#rooms) {
+        if (room.askAt !== undefined && room.askAt <= link.clock.now()) this.#enter(topic, room)
+      }
+      this.#setAlarm()
+    })
   }
 
   /** Joins a topic until `leave`. With a `state` this client is present; without one it watches. */
@@ -56,6 +67,8 @@ export class Presence implements SessionExtension {
       view: NOBODY,
       isJoined: false,
       isForbidden: false,
+      refusals: 0,
+      askAt: undefined,
     }
     this.#rooms.set(topic, room)
     const say = (change: () => void) => {
@@ -114,8 +127,11 @@ export class Presence implements SessionExtension {
     this.#isOpen = false
     for (const [topic, room] of this.#rooms) {
       room.isJoined = false
+      room.askAt = undefined
+      room.refusals = 0
       if (room.view.isCurrent) this.#show(topic, room, { ...room.view, isCurrent: false })
     }
+    this.#setAlarm()
   }
 
   /** What was refused may be asked for again. @internal */
@@ -150,6 +166,7 @@ export class Presence implements SessionExtension {
     const room = this.#rooms.get(topic)
     if (!room?.isJoined) return // Crossed with `presence-leave`.
     const { members } = room
+    room.refusals = 0
     let { self } = room.view
     if (message.t === 'presence-state') {
       members.clear()
@@ -168,13 +185,24 @@ export class Presence implements SessionExtension {
     if (!room) return
     room.isJoined = false
     room.isForbidden = code === 'forbidden'
+    if (!room.isForbidden) {
+      const { clock, limits } = this.#link
+      room.askAt = clock.now() + Math.min(limits.retryMaxMs, limits.gapWaitMs * 2 ** room.refusals++)
+      this.#setAlarm()
+    }
     room.members.clear()
     this.#show(topic, room, NOBODY)
+  }
+
+  #setAlarm(): void {
+    const dues = [...this.#rooms.values()].flatMap(({ askAt }) => askAt ?? [])
+    this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
   }
 
   #enter(topic: string, room: Room): void {
     if (!this.#isOpen || room.isJoined || room.isForbidden) return
     room.isJoined = true
+    room.askAt = undefined
     this.#link.send({ t: 'presence-join', topic, state: saidIn(room) })
   }
 
