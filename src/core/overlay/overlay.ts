@@ -70,7 +70,7 @@ export interface Outcome {
 }
 
 const NOTHING: Outcome = { isRefused: false, refetchType: undefined, problems: [], effects: [] }
-const REFUSED: Outcome = { ...NOTHING, isRefused: true, refetchType: 'active' }
+const REFUSED: Outcome = { isRefused: true, refetchType: 'active', problems: [], effects: [] }
 
 export class Overlay<TQuery extends EffectContext> {
   readonly log: StreamLog

@@ -22,9 +22,6 @@ export const POSITION_HEADER = 'Realtime-Position'
 const MAX_POSITIONS = 128
 const MAX_POSITIONS_LENGTH = 8_192
 
-/** An epoch of 64 characters, each percent-encoded (9 characters), a colon and 16 digits. */
-const MAX_POSITION_LENGTH = MAX_EPOCH_LENGTH * 9 + 17
-
 /**
  * A position as text without white space, `,` or `=`: `f3a1:42`. The epoch is percent-encoded. Never throws: half a
  * surrogate pair, which has no encoding, becomes U+FFFD.
@@ -35,7 +32,8 @@ export function formatPosition({ epoch, offset }: Position): string {
 
 /** Reads what `formatPosition` has written. Anything else is `undefined`; nothing throws. */
 export function parsePosition(text: string): Position | undefined {
-  if (text.length > MAX_POSITION_LENGTH) return undefined
+  // Each character of an epoch percent-encoded (9 characters), a colon and 16 digits.
+  if (text.length > MAX_EPOCH_LENGTH * 9 + 17) return undefined
   const match = /^([^:]+):(0|[1-9]\d*)$/.exec(text)
   if (!match) return undefined
   const position = { epoch: decoded(match[1]!), offset: Number(match[2]) }
