@@ -371,7 +371,18 @@ describe('heartbeat', () => {
   it('keeps a connection that answers, whatever the browser says of the network', () => {
     const machine = live().do({ type: 'offline' }).after(10).do({ type: 'message' })
     expect(machine.summary).toEqual(['live'])
-    expect(machine.waitMs).toBe(25_000)
+    expect(machine.state.isDoubted).toBe(false)
+  })
+
+  it('asks it again and again while the browser says so: what came may have been under way when the network went', () => {
+    const machine = live().do({ type: 'offline' }).after(10).do({ type: 'message' })
+    expect(machine.waitMs).toBe(5_000)
+    expect(machine.timer().summary).toEqual(['live', 'send-ping'])
+    expect(machine.timer().summary).toEqual(['offline', 'hang-up'])
+
+    const answered = live().do({ type: 'offline' }).after(10).do({ type: 'message' }).timer()
+    answered.after(10).do({ type: 'message' }, { type: 'online' }, { type: 'message' })
+    expect(answered.waitMs).toBe(25_000)
   })
 })
 

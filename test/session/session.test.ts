@@ -333,6 +333,21 @@ describe('topics', () => {
     expect(asked(), 'the app asks again').toEqual(['t', 'u', 'v'])
   })
 
+  it('without a name are left out, and reported once: the server would take none of the message', async () => {
+    const rig = new Rig()
+    rig.session.setTopics(['t', ''])
+    rig.session.start()
+    await rig.welcome()
+    rig.session.setTopics(['t', '', 'u'])
+    expect(rig.server.sent).toMatchObject([
+      { t: 'hello' },
+      { t: 'subscribe', topics: [{ topic: 't' }] },
+      { t: 'subscribe', topics: [{ topic: 'u' }] },
+    ])
+    expect(rig.codes).toEqual(['usage'])
+    expect(rig.session.topicState('')).toBe('unknown')
+  })
+
   it('takes no more than it may, and reports it once', async () => {
     const rig = new Rig({ limits: { maxTopics: 2 } })
     rig.session.setTopics(['a', 'b', 'c'])

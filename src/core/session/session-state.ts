@@ -355,7 +355,11 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
     case 'message':
       // Only an answer sets the timer again. A busy connection is asked as well: pings tell the server that somebody
       // is there, and their answers tell of topics whose events were lost.
-      if (isLive && state.probes > 0 && heartbeat) draft.timerAt = now + heartbeat.intervalMs
+      if (isLive && state.probes > 0 && heartbeat) {
+        const { intervalMs, timeoutMs } = heartbeat
+        // What came may have been under way when the network went.
+        draft.timerAt = now + (state.isOnline ? intervalMs : Math.min(timeoutMs, intervalMs))
+      }
       draft.probes = 0
       draft.isDoubted = false
       break

@@ -7,6 +7,7 @@
 import { steadyClock, systemClock, type SteadyClock } from '../clock.ts'
 import { decodeServerMessage } from '../protocol/codec.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
+import { isName } from '../protocol/shape.ts'
 import type { RawMessage, Transport } from '../transport.ts'
 import { isSameStatus, statusOf, type BridgeStatus } from './bridge-status.ts'
 import type { SessionExtension, SessionExtensionClass, SessionLink } from './extension.ts'
@@ -48,6 +49,7 @@ export class Session {
   readonly #streams: TopicStreams
   readonly #plain = new PlainStream()
   #hasTooManyTopics = false
+  #hasNamelessTopic = false
   readonly #link: SessionLink
   readonly #extensions = new Map<SessionExtensionClass<SessionExtension>, SessionExtension>()
   /** The connection takes messages. */
@@ -206,7 +208,8 @@ export class Session {
   /** The topics that are wanted now, all of them. A topic that is dropped is forgotten with its position. */
   setTopics(topics: Iterable<string>): void {
     const { maxTopics } = this.#config.limits
-    const all = [...new Set(topics)]
+    const wanted = new Set(topics)
+    const all = [...wanted].filter(isName)
     const { added, dropped } = this.#streams.want(new Set(all.slice(0, maxTopics)))
     const { status } = this.#machine.state
     if (!this.#config.isPlain && (status === 'resyncing' || status === 'live')) {
@@ -222,6 +225,11 @@ export class Session {
       )
     }
     this.#hasTooManyTopics = hasTooMany
+    // Servers take nothing of a message with one in it.
+    const hasNameless = all.length < wanted.size
+    if (hasNameless && !this.#hasNamelessTopic)
+      this.#reporter.report('usage', 'A topic is no text, or empty. Name none until it is known.')
+    this.#hasNamelessTopic = hasNameless
   }
 
   #tellExtensions(what: Exclude<keyof SessionExtension, 'received'>): void {
