@@ -406,8 +406,11 @@ export class Optimistic {
   }
 
   /** The app wrote a query with this guess in it: now it is confirmed, it would be there twice. */
-  #untaint({ mutationId, isIdempotent }: Operation): void {
-    if (isIdempotent) return
+  #untaint(operation: Operation): void {
+    if (!operation.isIdempotent) this.#fetchTainted(operation)
+  }
+
+  #fetchTainted({ mutationId }: Operation): void {
     for (const [query, { tainted }] of this.#options.overlay.entries)
       if (tainted.delete(mutationId)) this.#options.invalidate(query)
   }
@@ -470,6 +473,8 @@ export class Optimistic {
         if (!this.#isOpen(operation)) this.#tell(operation.mutationId)
         continue
       }
+      // What the app wrote with a guess in it that may have come to nothing: only the server knows.
+      if (operation.fate === 'unknown') this.#fetchTainted(operation)
       this.#forget(operation.mutationId)
       this.#show(queries)
       this.#tell(operation.mutationId)

@@ -197,7 +197,12 @@ export function layersOver(
     const { acks } = layer.operation
     if (acks.size === 0) continue
     const at = placed.findIndex((item) => isAfter(item, acks))
-    placed.splice(at < 0 ? placed.length : at, 0, { layer, effects: layer.effects })
+    // Of two epochs nobody may know yet which is the later one: their scope does.
+    let least = 0
+    placed.forEach((item, index) => {
+      if (item.layer && comesAfter(layer.operation, item.layer.operation)) least = index + 1
+    })
+    placed.splice(at < 0 ? placed.length : Math.max(at, least), 0, { layer, effects: layer.effects })
   }
   layers.forEach((layer) => {
     const { acks } = layer.operation
