@@ -19,7 +19,8 @@ export interface ServerLimits {
   readonly maxTopicLength: number
   /**
    * Messages of one connection, with bursts of twice as many; beyond it the connection is closed (4429). A
-   * message costs 1, each topic in it 0.1, every 4,096 characters 1, and one that cannot be decoded 10.
+   * message costs 1, each topic in it 0.1, every 4,096 characters 1, and one that cannot be decoded 10. Where
+   * `maxTopicsPerConnection` or `maxPayloadBytes` are above their defaults, so are bursts, by what that may cost.
    * @default 100
    */
   readonly maxMessagesPerSecond: number
@@ -61,6 +62,12 @@ export interface ServerLimits {
   readonly maxEventBytes: number
 }
 
+/** Reading and checking so many characters costs as much as handling a small message. */
+export const LENGTH_OF_ONE = 4_096
+
+/** A topic asks the app and the log, or stands in the answer. */
+export const COST_OF_TOPIC = 0.1
+
 const DEFAULTS: ServerLimits = {
   maxPayloadBytes: 65_536,
   maxConnections: 10_000,
@@ -83,6 +90,18 @@ const DEFAULTS: ServerLimits = {
   maxReplayEvents: 500,
   maxReplayBytes: 524_288,
   maxEventBytes: 262_144,
+}
+
+/** What messages may cost together in a burst. Two that are as dear as larger limits allow are no flood. */
+export function messageBurst({
+  maxMessagesPerSecond,
+  maxTopicsPerConnection,
+  maxPayloadBytes,
+}: ServerLimits): number {
+  const more =
+    Math.max(0, maxTopicsPerConnection - DEFAULTS.maxTopicsPerConnection) * COST_OF_TOPIC +
+    Math.max(0, maxPayloadBytes - DEFAULTS.maxPayloadBytes) / LENGTH_OF_ONE
+  return 2 * (maxMessagesPerSecond + more)
 }
 
 /** Fills in the defaults. Throws `usage` for a limit that is not a number from 0. */

@@ -1,5 +1,6 @@
 import { RealtimeError } from '../core/errors.ts'
 import { CloseCode } from '../core/protocol/close-codes.ts'
+import { messageBurst } from './limits.ts'
 import { consume, type RateLimiter } from './rate-limiter.ts'
 import type { ServerContext } from './server-context.ts'
 import { TokenBucket } from './token-bucket.ts'
@@ -34,8 +35,12 @@ export class Meter {
 
   /** `false`: too many, and the connection is closed. */
   takeMessage(cost: number, now: number): boolean {
-    const perSecond = this.#context.limits.maxMessagesPerSecond
-    this.#messages ??= new TokenBucket({ perSecond, burst: perSecond * 2, now })
+    const { limits } = this.#context
+    this.#messages ??= new TokenBucket({
+      perSecond: limits.maxMessagesPerSecond,
+      burst: messageBurst(limits),
+      now,
+    })
     if (!this.#messages.take(cost, now)) return this.#exceeded('too many messages')
     const { messages } = this.#context.rateLimiters
     // Not waited for: messages keep their order, and the limit acts a moment later.

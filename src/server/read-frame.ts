@@ -3,6 +3,7 @@ import { decodeClientMessage } from '../core/protocol/decode-client-message.ts'
 import type { ClientMessage } from '../core/protocol/messages.ts'
 import { undecodable } from '../core/protocol/shape.ts'
 import { hostilityOf } from './hostile-data.ts'
+import { COST_OF_TOPIC, LENGTH_OF_ONE } from './limits.ts'
 
 /** Reads a client's frame, and looks at the data that is handed on. Never throws. */
 export function readFrame(raw: unknown, maxNesting: number): Decoded<ClientMessage> {
@@ -14,9 +15,6 @@ export function readFrame(raw: unknown, maxNesting: number): Decoded<ClientMessa
   return problem === undefined ? decoded : undecodable(problem)
 }
 
-/** Reading and checking so many characters costs as much as handling a small message. */
-const LENGTH_OF_ONE = 4_096
-
 /** Topics cost too: each of them asks the app and the log, or stands in the answer. So do a credential, and size. */
 export function costOf(
   decoded: Decoded<ClientMessage>,
@@ -25,7 +23,7 @@ export function costOf(
   const cost = 1 + Math.floor(length / LENGTH_OF_ONE)
   if (!decoded.ok) return cost + 9
   const { message } = decoded
-  if (message.t === 'ping') return cost + subscriptions / 10
+  if (message.t === 'ping') return cost + subscriptions * COST_OF_TOPIC
   if (message.t === 'auth') return cost + 9
-  return 'topics' in message ? cost + message.topics.length / 10 : cost
+  return 'topics' in message ? cost + message.topics.length * COST_OF_TOPIC : cost
 }

@@ -134,4 +134,14 @@ describe('compression', () => {
     expect(await next()).toMatchObject({ t: 'events', events: [{ data: LARGE }] })
     socket.terminate()
   })
+
+  it('reads no more of a message than maxPayloadBytes, however small it comes', async () => {
+    const { server, url } = await start(true)
+    const [bomber, calm] = [await subscribed(url), await subscribed(url)]
+    // 50 MB, which travel as 50 kB.
+    bomber.socket.send('x'.repeat(50_000_000), { compress: true })
+    expect(await bomber.closed).toMatchObject({ code: 1009 })
+    await server.publish('t', { type: 'a', data: LARGE })
+    expect(await calm.events(1)).toMatchObject([{ data: LARGE }])
+  })
 })

@@ -67,6 +67,25 @@ describe('S6 S7 limits', () => {
     expect(await client.closed).toMatchObject({ code: 4429 })
   })
 
+  it('takes what larger limits allow: many topics, their pings, and large messages', async () => {
+    const { url } = await startServer({
+      limits: { maxTopicsPerConnection: 5_000, maxPayloadBytes: 2_000_000 },
+      onSend: ({ data }) => (data as string).length,
+    })
+    const client = await TestClient.ready(url)
+    for (let from = 0; from < 5_000; from += 1_000) {
+      const topics = Array.from({ length: 1_000 }, (_, n) => ({ topic: `t${from + n}` }))
+      client.send({ t: 'subscribe', topics })
+    }
+    for (let n = 0; n < 5_000; n++) await client.next('subscribed')
+    expect(Object.keys(await client.settled())).toHaveLength(5_000)
+    client.send({ t: 'send', id: '1', type: 'x', data: 'x'.repeat(1_900_000) })
+    expect(await client.next('ack')).toMatchObject({ data: 1_900_000 })
+    // Twice as many as that are still a flood.
+    for (let n = 0; n < 3; n++) client.send({ t: 'ping' })
+    expect(await client.closed).toMatchObject({ code: 4429 })
+  })
+
   it('closes the connection beyond maxConnections with 4429, until another one leaves', async () => {
     const { url } = await startLimited({ maxConnections: 1 })
     const first = await TestClient.ready(url)
