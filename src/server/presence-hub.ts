@@ -79,9 +79,9 @@ export class PresenceHub {
     })
   }
 
-  /** Other nodes are heard from the first connection on. */
+  /** Other nodes are heard from the first connection, or question of the app, on. */
   start(): void {
-    if (this.#isStarted) return
+    if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
     this.#sync.start()
   }

@@ -322,7 +322,10 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
       channel.say({ t: 'revoke', user, connectionId, topic })
       revokeHere(filter)
     },
-    presence: (topic) => presence.members(topic),
+    presence(topic) {
+      presence.start()
+      return presence.members(topic)
+    },
     stats,
     health,
     close(drainOptions = {}) {

@@ -172,7 +172,7 @@ export interface RealtimeServer<TMap extends object = Record<string, unknown>> {
    * themselves (4403). Take the right away in `authorize` first, or the client may ask again.
    */
   revoke(filter: RevokeFilter): void
-  /** Who is present in a topic, on all nodes. */
+  /** Who is present in a topic, on all nodes. A node without connections listens to the others from the first call on. */
   presence(topic: string): PresenceMember[]
   /** Numbers for a metrics endpoint. Walks over all connections. */
   stats(): ServerStats

@@ -316,6 +316,29 @@ describe('presence on two nodes', () => {
     expect(await bob.takeAll('presence-diff')).toMatchObject([{ left: ['ada/a'] }])
   })
 
+  it('is known on a node that has no connections, and leaves there as well', async () => {
+    const { time, nodes, node, bus } = startCluster({ presence: { ttlMs: 1e9 } })
+    const ada = await nodes[0].connect('ada', 'a')
+    ada.send({ t: 'presence-join', topic: 'room', state: 1 })
+    await settle()
+    time.advance(GATHERED)
+    const { server: worker } = node()
+    worker.presence('room')
+    expect(userIds(worker.presence('room'))).toEqual(['ada'])
+    bus.isDown = true
+    time.advance(150_000)
+    expect(worker.presence('room')).toEqual([])
+  })
+
+  it('leaves no timer to a node whose first client comes when it is closed', async () => {
+    const { time, node } = startCluster()
+    const { server, open } = node()
+    await server.close()
+    open().lose()
+    server.presence('room')
+    expect(time.pending()).toBe(0)
+  })
+
   it('tells a node that comes later what was there before', async () => {
     const { time, nodes, node } = startCluster()
     const ada = await nodes[0].connect('ada', 'a')
