@@ -1,4 +1,9 @@
-import type { DataTag, MutationFunctionContext, MutationOptions, QueryKey } from '@tanstack/query-core'
+import type {
+  DataTag,
+  MutationFunctionContext,
+  MutationObserverOptions,
+  QueryKey,
+} from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
 import { REALTIME, type MutationSpec } from './core/cache/pending-mutation.ts'
 import type { PositionSource } from './core/cache/position-source.ts'
@@ -42,8 +47,8 @@ export interface RealtimeMutationOptions<
   TVariables = void,
   TOnMutateResult extends object | undefined | void = undefined,
 > extends Omit<
-  MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>>,
-  'mutationFn' | 'onMutate'
+  MutationObserverOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>>,
+  'mutationFn' | 'onMutate' | '_defaulted'
 > {
   /** Sends the mutation. Reject when the server refuses it. */
   mutationFn: (variables: TVariables, context: RealtimeMutationContext) => Promise<TData>
@@ -106,7 +111,7 @@ export function realtimeMutationOptions<
 >(
   bridge: RealtimeQueryBridge<EventTable>,
   options: RealtimeMutationOptions<TData, TError, TVariables, TOnMutateResult>,
-): MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> {
+): Omit<MutationObserverOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>>, '_defaulted'> {
   const {
     mutationFn,
     optimistic,
@@ -132,12 +137,18 @@ export function realtimeMutationOptions<
     isIdempotent: idempotent,
   }
   const mutations = mutationsOf(bridge)
-  const own: MutationOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> = {
-    // What the app has set for all its mutations holds.
-    ...(bridge.queryClient.getDefaultOptions().mutations?.retry === undefined && {
-      retry: (failures: number, error: TError) => failures < UNKNOWN_RETRIES && isUnknown(error),
-    }),
+  // What the app has set for all its mutations holds.
+  const retry: MutationObserverOptions<TData, TError>['retry'] =
+    options.retry ??
+    (bridge.queryClient.getDefaultOptions().mutations?.retry as typeof options.retry) ??
+    ((failures, error) => failures < UNKNOWN_RETRIES && isUnknown(error))
+  const own: MutationObserverOptions<TData, TError, TVariables, WithMutationId<TOnMutateResult>> = {
     ...rest,
+    retry: (failures, error) => {
+      // Nothing is sent any more: its retries would be in the way of the others of its scope.
+      if (error instanceof RealtimeError && error.code === 'discarded') return false
+      return typeof retry === 'function' ? retry(failures, error) : retry === true || failures < Number(retry)
+    },
     mutationFn: (variables, context) => mutations.run(spec, variables, context) as Promise<TData>,
     onMutate: async (variables, context) => {
       const mutationId = mutations.begin(spec, variables, context)

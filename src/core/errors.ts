@@ -28,6 +28,8 @@ export type RealtimeErrorCode =
   | 'unauthorized'
   /** A mutation was not sent, because one that makes what it mentions was refused. */
   | 'dependency-failed'
+  /** A mutation was discarded while it was under way, or the user has changed: it is not sent again. */
+  | 'discarded'
   /** A pending mutation could not be stored, or the store could not be read. It runs all the same. */
   | 'persist-failed'
   /** A stored mutation is not going to be sent. `details.reason` tells why. */

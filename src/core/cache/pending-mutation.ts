@@ -23,7 +23,7 @@ export interface PendingMutation {
   readonly error: unknown
   /** When `mutate` was called, in epoch ms. */
   readonly submittedAt: number
-  /** The rows that it changes, by their ids. */
+  /** The rows that it changes, by their ids: the temporary one as well as the real one, where that is known. */
   readonly itemIds: readonly ItemId[]
   /** Sends it again: a refused one as a new mutation, one whose fate is unknown under its own mutationId. */
   retry(): void

@@ -57,8 +57,8 @@ export class PendingMutations {
   /** By the context object that TanStack passes to `onMutate` and to every attempt of one execution. */
   readonly #byContext = new WeakMap<object, RunningMutation>()
   readonly #byMutation = new WeakMap<object, RunningMutation>()
-  /** Sent again under their own ids, by their variables. */
-  readonly #again = new Map<unknown, RunningMutation>()
+  /** Sent again, by their variables. */
+  readonly #again = new Map<unknown, RunningMutation[]>()
   /** Every mutationId of this client, the last ones. */
   readonly #own = new Set<string>()
   #snapshots = new Map<string, readonly PendingMutation[]>()
@@ -88,7 +88,7 @@ export class PendingMutations {
   /** Forgets everything; requests under way are aborted. */
   clear(): void {
     for (const { controller, settled } of this.#byId.values()) {
-      controller.abort()
+      abort(controller)
       settled.resolve()
     }
     this.#byId.clear()
@@ -178,8 +178,15 @@ export class PendingMutations {
       positions = positionsOf(source)
       return source
     }
-    // Not `this`: what the app destructures must work.
-    const result = await spec.run(known, { ...context, mutationId, signal: controller.signal, received })
+    let result: unknown
+    try {
+      // Not `this`: what the app destructures must work.
+      result = await spec.run(known, { ...context, mutationId, signal: controller.signal, received })
+    } catch (error) {
+      // However the app's client words it: it is over, and not to be retried.
+      controller.signal.throwIfAborted()
+      throw error
+    }
     running.fate = 'acked'
     optimistic.ack(mutationId, { positions, effects: this.#confirm(running, result, known) })
     this.#settle(running)
@@ -221,9 +228,12 @@ export class PendingMutations {
   ): RunningMutation {
     const { optimistic, ids, now, createId, settle } = this.#options
     const { variables, context, mutation } = from
-    const again = this.#again.get(variables)
-    this.#again.delete(variables)
-    const mutationId = from.mutationId ?? again?.mutationId ?? createId()
+    const [again, ...others] = this.#again.get(variables) ?? []
+    if (others.length > 0) this.#again.set(variables, others)
+    else this.#again.delete(variables)
+    const isSame = again?.fate === 'unknown'
+    const mutationId = from.mutationId ?? (isSame ? again.mutationId : createId())
+    if (again && !isSame) ids.renamed(again.mutationId, mutationId)
     const { promise, resolve } = withResolvers()
     const running: RunningMutation = {
       mutationId,
@@ -338,7 +348,7 @@ export class PendingMutations {
     if (running === undefined) return
     if (event.type === 'removed' && mutation.state.status === 'pending' && mutation.state.isPaused) {
       // It will never run, not even when TanStack is about to go on with it.
-      running.controller.abort()
+      abort(running.controller)
       this.#byId.delete(running.mutationId)
       this.#options.optimistic.reject(running.mutationId)
       this.#settle(running)
@@ -385,7 +395,7 @@ export class PendingMutations {
   #othersIn(variables: unknown, running: RunningMutation): RunningMutation[] {
     const others: RunningMutation[] = []
     mentions(variables, (text) => {
-      const other = this.#byId.get(text)
+      const other = this.#byId.get(text) ?? this.#byId.get(String(this.#options.ids.realOf(text)))
       if (other && other !== running) others.push(other)
       return false
     })
@@ -426,6 +436,7 @@ export class PendingMutations {
   }
 
   #describe(running: RunningMutation): PendingMutation {
+    const { ids } = this.#options
     const { mutationId, mutation, variables, error, submittedAt, itemIds } = running
     return {
       mutationId,
@@ -434,7 +445,7 @@ export class PendingMutations {
       mutationKey: mutation?.options.mutationKey,
       error: error ?? null,
       submittedAt,
-      itemIds,
+      itemIds: [...new Set(itemIds.flatMap((id) => [ids.keyOf(id), ids.realOf(id)]))],
       retry: () => {
         this.#retry(running)
       },
@@ -448,7 +459,7 @@ export class PendingMutations {
     const { fate, mutation, variables, mutationId } = running
     if ((fate !== 'failed' && fate !== 'unknown') || mutation === undefined) return
     this.#byId.delete(mutationId)
-    if (fate === 'unknown') this.#again.set(variables, running)
+    this.#again.set(variables, [...(this.#again.get(variables) ?? []), running])
     const observer = new MutationObserver(this.#options.queryClient, mutation.options)
     // Its failure is told by the list, and by the callbacks of its options.
     observer.mutate(variables).catch(() => undefined)
@@ -459,7 +470,7 @@ export class PendingMutations {
     // What depends on it is not to be sent.
     running.fate = 'failed'
     this.#byId.delete(mutationId)
-    controller.abort()
+    abort(controller)
     this.#options.optimistic.reject(mutationId)
     if (mutation && (mutation.state.isPaused || fate !== 'open')) {
       const cache = this.#options.queryClient.getMutationCache()
@@ -475,4 +486,8 @@ export class PendingMutations {
     this.#snapshots = new Map()
     this.#options.onChange()
   }
+}
+
+function abort(controller: AbortController): void {
+  controller.abort(new RealtimeError('discarded', 'The mutation was discarded, or the user has changed.'))
 }

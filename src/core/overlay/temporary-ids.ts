@@ -39,6 +39,11 @@ export class TemporaryIds {
     return false
   }
 
+  /** What was to be made under one id is made under another one: what still says the first means the second. */
+  renamed(id: ItemId, next: ItemId): void {
+    this.#means(id, next)
+  }
+
   /** A value with every temporary id in it replaced; the same reference when there is none. */
   rewrite<TValue>(value: TValue): TValue {
     return this.#realOf.size === 0 ? value : (this.#rewritten(value) as TValue)
@@ -50,13 +55,18 @@ export class TemporaryIds {
   }
 
   #pair(temporary: ItemId, real: ItemId): void {
-    this.#realOf.set(temporary, real)
     this.#temporaryOf.set(real, temporary)
+    this.#means(temporary, real)
+  }
+
+  #means(id: ItemId, next: ItemId): void {
+    for (const [earlier, known] of this.#realOf) if (known === id) this.#realOf.set(earlier, next)
+    this.#realOf.set(id, next)
     if (this.#realOf.size <= MAX_PAIRS) return
     const [oldest] = this.#realOf
     if (oldest === undefined) return
     this.#realOf.delete(oldest[0])
-    this.#temporaryOf.delete(oldest[1])
+    if (this.#temporaryOf.get(oldest[1]) === oldest[0]) this.#temporaryOf.delete(oldest[1])
   }
 
   /** @param within - what the value stands in: data may go in a circle */
