@@ -1,4 +1,4 @@
-import type { QueryKey } from '@tanstack/react-query'
+import { notifyManager, type QueryKey } from '@tanstack/react-query'
 import { useCallback, useSyncExternalStore } from 'react'
 import type { PendingMutation } from '../core/cache/pending-mutation.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
@@ -16,7 +16,11 @@ export function usePendingMutations(
 ): readonly PendingMutation[] {
   const bridge = useRealtimeBridge(options.bridge)
   return useSyncExternalStore(
-    useCallback((listener: () => void) => bridge.subscribePending(listener), [bridge]),
+    useCallback(
+      // With the queries that change in the same step: a row and what is said of it are rendered together.
+      (listener: () => void) => bridge.subscribePending(notifyManager.batchCalls(listener)),
+      [bridge],
+    ),
     () => bridge.pendingMutations(queryKey),
     () => NONE,
   )
