@@ -10,6 +10,7 @@ import { PendingMutations } from './core/cache/pending-mutations.ts'
 import { positionedFetch, type PositionedContext } from './core/cache/positioned-fetch.ts'
 import { QueryPositions } from './core/cache/query-positions.ts'
 import { Overlay } from './core/overlay/overlay.ts'
+import { PAGES_AHEAD } from './core/overlay/pages-ahead.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
 import { Presence } from './core/session/presence.ts'
@@ -42,6 +43,7 @@ export function positioned<TData, TQueryKey extends QueryKey = QueryKey, TPagePa
   fn: (context: PositionedContext<TQueryKey, TPageParam>) => TData | Promise<TData>,
 ): QueryFunction<TData, TQueryKey, TPageParam> {
   const overlay = tracked(bridge)
+  overlay.pagesAhead = PAGES_AHEAD
   bridge.cache.withPositions(() => new QueryPositions(overlay))
   return positionedFetch(fn, fetchHost(bridge.cache, overlay))
 }

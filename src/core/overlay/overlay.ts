@@ -29,8 +29,9 @@ import { hasReached, isRepeatable, widest, type Fact, type Positions, type Refet
 import { foldEffects, type FoldProblem } from './fold-effects.ts'
 import type { EffectContext } from '../routing/effect.ts'
 import type { Operation } from './operation.ts'
+import { foldOver } from './fold-over.ts'
 import { appendPage } from './pages.ts'
-import { foldOver, isAheadOf, isCaughtUp, splitAhead } from './pages-ahead.ts'
+import type { PAGES_AHEAD } from './pages-ahead.ts'
 import { StreamLog } from './stream-log.ts'
 
 export interface OverlayOptions<TQuery extends EffectContext> {
@@ -77,6 +78,8 @@ export class Overlay<TQuery extends EffectContext> {
   readonly entries = new Map<TQuery, Entry>()
   /** In the order in which they began. */
   readonly operations = new Map<string, Operation>()
+  /** Once responses say where they were read. */
+  pagesAhead: typeof PAGES_AHEAD | undefined
   readonly #options: OverlayOptions<TQuery>
   /** Those with pages that the stream may have come to by now. */
   readonly #held = new Set<TQuery>()
@@ -168,7 +171,7 @@ export class Overlay<TQuery extends EffectContext> {
     const layers = this.layers(query)
     const shown = below ? layers.filter(({ operation }) => operation.beganAt < below.beganAt) : layers
     if (entry.base === undefined) return undefined
-    return foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) }).data
+    return this.#foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) }).data
   }
 
   /** Whether a query is as current as the stream is. */
@@ -285,7 +288,7 @@ export class Overlay<TQuery extends EffectContext> {
       if (mutationId !== undefined && effects.length > 0 && this.operations.has(mutationId))
         this.hasTaken(entry, mutationId, effects)
     }
-    const split = isPage ? undefined : splitAhead(response, this.log)
+    const split = isPage ? undefined : this.pagesAhead?.splitAhead(response, this.log)
     if (split) {
       entry.base = split.base
       entry.ahead = split.ahead
@@ -384,7 +387,7 @@ export class Overlay<TQuery extends EffectContext> {
     const outcomes: [TQuery, Outcome][] = []
     for (const query of this.#held) {
       const entry = this.entries.get(query)
-      if (entry?.isHeld && !isCaughtUp(entry, this.log)) continue
+      if (entry?.isHeld && this.pagesAhead?.isCaughtUp(entry, this.log) === false) continue
       this.#held.delete(query)
       if (entry?.isHeld) outcomes.push([query, this.#join(query, entry)])
     }
@@ -414,12 +417,16 @@ export class Overlay<TQuery extends EffectContext> {
       const at = entry.ahead.at(-1)?.positions.get(topic) ?? positionIn(entry, topic, this.log)
       if (at) known.set(topic, at)
     }
-    return isAheadOf(positions, known)
+    return this.pagesAhead?.isAheadOf(positions, known) === true
+  }
+
+  get #foldOver(): typeof foldOver {
+    return this.pagesAhead?.foldOver ?? foldOver
   }
 
   /** Pages that were read ahead, and what lies under and over them, become the base. */
   #join(query: TQuery, entry: Entry): Outcome {
-    const { data, refetch, problems, effects } = foldOver(entry, [], { query, log: this.log })
+    const { data, refetch, problems, effects } = this.#foldOver(entry, [], { query, log: this.log })
     if (!refetch || !entry.isHeld) rebase(entry, data)
     else freeze(entry, this.log)
     if (entry.isFrozen && entry.ahead.length === 0) entry.facts = []

@@ -2,11 +2,11 @@
  * Pages of an infinite query that were read ahead of the stream. Events up to where a page was read are in it already:
  * they are for the pages before it alone, or they would take its rows back to what they were.
  */
-import type { EffectContext, PatchingEffect } from '../routing/effect.ts'
 import { isInfinite } from '../routing/list-draft.ts'
 import { layersOver, type Entry, type Layer, type Placed } from './entry.ts'
 import { hasReached, type Positions } from './fact.ts'
-import { foldEffects, type FoldResult } from './fold-effects.ts'
+import { foldEffects } from './fold-effects.ts'
+import type { Folded, FoldOverOptions } from './fold-over.ts'
 import { appendPage } from './pages.ts'
 import type { StreamLog } from './stream-log.ts'
 
@@ -17,16 +17,11 @@ export interface PageAhead {
   readonly positions: Positions
 }
 
-interface Folded extends FoldResult {
-  /** What `problems` count in. */
-  readonly effects: readonly PatchingEffect[]
-}
-
 /** The base with its pages, and with what lies over it; each page takes what is not in it yet. */
-export function foldOver(
+function foldOver(
   entry: Entry,
   layers: readonly Layer[],
-  { query, log, heldFrom = Infinity }: { query: EffectContext; log: StreamLog; heldFrom?: number },
+  { query, log, heldFrom = Infinity }: FoldOverOptions,
 ): Folded {
   let placed = layersOver(entry, layers, { log, heldFrom })
   let folded: Folded = { data: entry.base, refetch: false, problems: [], effects: [] }
@@ -60,7 +55,7 @@ function isIn({ fact, layer }: Placed, positions: Positions, log: StreamLog): bo
 }
 
 /** Whether a page at `positions` is nowhere behind `known`, and ahead of it somewhere. */
-export function isAheadOf(positions: Positions, known: Positions): boolean {
+function isAheadOf(positions: Positions, known: Positions): boolean {
   let isAhead = false
   for (const [topic, at] of known) {
     const position = positions.get(topic)
@@ -75,7 +70,7 @@ export function isAheadOf(positions: Positions, known: Positions): boolean {
  * the first have in them what the stream has yet to bring. `undefined`: they are of one moment, or the stream has come
  * to the last of them, or nobody can tell.
  */
-export function splitAhead(
+function splitAhead(
   { data, reads = [] }: { data: unknown; reads?: readonly Positions[] | undefined },
   log: StreamLog,
 ): { base: unknown; ahead: PageAhead[] } | undefined {
@@ -106,10 +101,13 @@ export function splitAhead(
 }
 
 /** Whether the stream has come to all pages of an entry. */
-export const isCaughtUp = ({ positions, ahead }: Entry, log: StreamLog): boolean =>
+const isCaughtUp = ({ positions, ahead }: Entry, log: StreamLog): boolean =>
   ahead.every((page) =>
     [...positions.keys()].every((topic) => {
       const position = page.positions.get(topic)
       return position !== undefined && hasReached(log.position(topic), position) === true
     }),
   )
+
+/** What an overlay needs of this. It comes with `positioned`: only what says where it was read can be ahead. */
+export const PAGES_AHEAD = { foldOver, isAheadOf, isCaughtUp, splitAhead }
