@@ -157,6 +157,23 @@ describe('presence', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  it('takes no state that is larger than servers take: it would end each connection', async () => {
+    const rig = await new Rig().live()
+    const state = 'x'.repeat(60_000)
+    expect(() => rig.presence.join('t', state)).toThrow(/60000 bytes/)
+    const hold = rig.presence.join('t', 1)
+    expect(() => hold.update(state)).toThrow(/60000 bytes/)
+    expect(said(rig)).toHaveLength(1)
+  })
+
+  it('and signals of a topic without a name are reported, and do not go out', async () => {
+    const rig = await new Rig().live()
+    rig.presence.join('', 1)
+    rig.talk.send('', 'cursor', 1)
+    expect(rig.server.sent).toEqual([])
+    expect(rig.codes).toEqual(['usage', 'usage'])
+  })
+
   it('that is revoked shows nobody', async () => {
     const rig = await new Rig().live()
     rig.presence.join('t', 1)

@@ -79,6 +79,26 @@ describe('send', () => {
     expect(() => rig.outbox.send('move', 1n)).toThrow('what JSON can hold')
   })
 
+  it('is refused here when it is larger than servers take: it would end each connection', async () => {
+    const rig = await new Rig().live()
+    const text = 'ß'.repeat(30_000)
+    expect(await rig.outbox.send('note', text)).toMatchObject({ fate: 'refused', code: 'too-large' })
+    expect(rig.server.sent).toEqual([])
+    expect(rig.codes).toEqual(['send-failed'])
+    expect(rig.errors[0]?.message).toContain('limits.maxMessageBytes')
+
+    const roomy = await new Rig({ limits: { maxMessageBytes: 100_000 } }).live()
+    void roomy.outbox.send('note', text)
+    expect(roomy.server.sent).toHaveLength(1)
+  })
+
+  it('throws for a type or a topic without a name: it would never be answered', async () => {
+    const rig = await new Rig().live()
+    expect(() => rig.outbox.send('')).toThrow(/name/)
+    expect(() => rig.outbox.send('note', 1, { topic: '' })).toThrow(/name/)
+    expect(rig.server.sent).toEqual([])
+  })
+
   it('tells and reports a refusal', async () => {
     const rig = await new Rig().live()
     const ack = rig.outbox.send('move', 1)

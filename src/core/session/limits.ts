@@ -44,6 +44,11 @@ export interface SessionLimits {
    */
   readonly maxTopics: number
   /**
+   * The longest message that is sent, in bytes. What servers do not take would end each connection.
+   * @default 60_000 // the server kit takes 65_536 (`maxPayloadBytes`)
+   */
+  readonly maxMessageBytes: number
+  /**
    * Sends without an answer, waiting for a connection included. One more is refused, as `full`.
    * @default 100
    */
@@ -69,6 +74,7 @@ export const SESSION_LIMITS: SessionLimits = {
   gapAttempts: 3,
   maxHeldEvents: 1_000,
   maxTopics: 128,
+  maxMessageBytes: 60_000,
   maxQueuedSends: 100,
   maxUnansweredSends: 8,
   maxSendAgeMs: 300_000,

@@ -1,7 +1,9 @@
 /** The shell that runs `outbox-state.ts`: frames, promises and the timer for what waits too long. */
 import { RealtimeError } from '../errors.ts'
 import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
+import { isName } from '../protocol/shape.ts'
 import { Alarm } from './alarm.ts'
+import { bytesOf } from './bytes-of.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
 import {
@@ -84,13 +86,20 @@ export class Outbox implements SessionExtension {
     data?: unknown,
     { topic, ephemeral = false, timeoutMs }: SendOptions = {},
   ): Promise<Ack> {
-    const { clock, createId, limits, isPlain, isStopped } = this.#link
+    const { clock, createId, limits, reporter, isPlain, isStopped } = this.#link
     if (isPlain) {
       throw new RealtimeError('usage', 'The transport speaks the messages of its backend: send there.')
     }
+    if (!isName(type) || !isName(topic ?? type))
+      throw new RealtimeError('usage', 'send(): a type, or a topic, has no name.')
     if (isStopped()) return Promise.resolve({ fate: 'stopped' }) // Nothing may wait after the end (L9).
     const id = createId()
     const message = { t: 'send', id, type, data: jsonCopy('send()', data), topic } as const
+    if (bytesOf(JSON.stringify(message)) > limits.maxMessageBytes) {
+      const why = `more than ${limits.maxMessageBytes} bytes (limits.maxMessageBytes)`
+      reporter.report('send-failed', `send("${type}") has failed, ${why}.`)
+      return Promise.resolve({ fate: 'refused', code: 'too-large', message: why })
+    }
     return new Promise((resolve) => {
       const dueAt = clock.now() + Math.min(timeoutMs ?? limits.maxSendAgeMs, MAX_TIMER_MS)
       const item: PostedItem = {

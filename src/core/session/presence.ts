@@ -60,7 +60,7 @@ export class Presence implements SessionExtension {
 
   /** Joins a topic until `leave`. With a `state` this client is present; without one it watches. */
   join(topic: string, state?: unknown): PresenceHold {
-    const copy = jsonCopy('join()', state)
+    const copy = jsonCopy('join()', state, this.#link.limits.maxMessageBytes)
     const room = this.#rooms.get(topic) ?? {
       says: new Map<PresenceHold, unknown>(),
       members: new Map<string, PresenceMember>(),
@@ -80,7 +80,7 @@ export class Presence implements SessionExtension {
     }
     const hold: PresenceHold = {
       update: (next) => {
-        const copy = jsonCopy('update()', next)
+        const copy = jsonCopy('update()', next, this.#link.limits.maxMessageBytes)
         if (!room.says.has(hold)) return
         say(() => {
           room.says.delete(hold)

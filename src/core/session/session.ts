@@ -35,6 +35,8 @@ export type { SessionOptions } from './session-options.ts'
 export type { SessionStatus, StatusReason } from './session-state.ts'
 export type { WakeSignal, WakeSignals } from './wake-signals.ts'
 
+const NAMELESS = 'A topic has no name. Leave it out until it is known.'
+
 export class Session {
   readonly #transport: Transport
   readonly #handlers: SessionHandlers
@@ -118,7 +120,9 @@ export class Session {
       },
     })
     const send = (message: ClientMessage) => {
-      this.#wire.send(message)
+      // Servers take nothing of a message with a name that is none, and end the connection of who repeats it.
+      if ('topic' in message && !isName(message.topic ?? 'none')) this.#reporter.report('usage', NAMELESS)
+      else this.#wire.send(message)
     }
     this.#link = {
       clock: this.#clock,
@@ -218,17 +222,12 @@ export class Session {
       this.#checkAnswers()
     }
     const hasTooMany = all.length > maxTopics
-    if (hasTooMany && !this.#hasTooManyTopics) {
-      this.#reporter.report(
-        'usage',
-        `${all.length} topics are wanted: raise limits.maxTopics (${maxTopics}).`,
-      )
-    }
+    if (hasTooMany && !this.#hasTooManyTopics)
+      this.#reporter.report('usage', `${all.length} topics: raise limits.maxTopics (${maxTopics}).`)
     this.#hasTooManyTopics = hasTooMany
     // Servers take nothing of a message with one in it.
     const hasNameless = all.length < wanted.size
-    if (hasNameless && !this.#hasNamelessTopic)
-      this.#reporter.report('usage', 'A topic is no text, or empty. Name none until it is known.')
+    if (hasNameless && !this.#hasNamelessTopic) this.#reporter.report('usage', NAMELESS)
     this.#hasNamelessTopic = hasNameless
   }
 

@@ -16,7 +16,7 @@ export class Signals implements SessionExtension {
 
   /** Tells everybody else who is subscribed to a topic, or present in it. Lost while there is no connection: then false. */
   send(topic: string, type: string, data?: unknown): boolean {
-    const copy = jsonCopy('send()', data)
+    const copy = jsonCopy('send()', data, this.#link.limits.maxMessageBytes)
     if (this.#isOpen) this.#link.send({ t: 'signal', topic, type, data: copy })
     return this.#isOpen
   }

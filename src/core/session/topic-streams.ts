@@ -3,6 +3,7 @@ import type { Position } from '../event.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
 import type { SessionLimits } from './limits.ts'
 import { Alarm } from './alarm.ts'
+import { bytesOf } from './bytes-of.ts'
 import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
 
 export interface TopicStreamsOptions {
@@ -16,9 +17,6 @@ export interface TopicStreamsOptions {
   /** A topic has come, has gone, or is in another phase. */
   readonly onPhase: () => void
 }
-
-/** The topics of one message, in bytes: below the 64 KiB that servers take. */
-const MAX_TOPICS_BYTES = 60_000
 
 /** The wanted topics, each with its machine. Positions stay here over reconnects, `stop` and `start`. */
 export class TopicStreams {
@@ -103,10 +101,11 @@ export class TopicStreams {
   flush(): void {
     const topics = [...this.#asks].map((topic) => ({ topic, position: this.#streams.get(topic)?.position }))
     this.#asks.clear()
+    const { maxMessageBytes } = this.#options.limits
     // One message, unless servers would not take it.
     while (topics.length) {
       let bytes = 0
-      const end = topics.findIndex((topic) => (bytes += bytesOf(JSON.stringify(topic))) > MAX_TOPICS_BYTES)
+      const end = topics.findIndex((topic) => (bytes += bytesOf(JSON.stringify(topic)) + 1) > maxMessageBytes)
       // The longest name alone would be too long: servers refuse it, and must be asked to.
       this.#options.send({ t: 'subscribe', topics: topics.splice(0, end < 0 ? topics.length : end || 1) })
     }
@@ -116,14 +115,4 @@ export class TopicStreams {
     const dues = [...this.#streams.values()].flatMap(({ dueAt }) => dueAt ?? [])
     this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
   }
-}
-
-/** How long a text is in UTF-8, at the most: a surrogate counts like any other character. */
-function bytesOf(text: string): number {
-  let bytes = 1 // The comma after it.
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : 3
-  }
-  return bytes
 }
