@@ -1,6 +1,6 @@
 /**
- * Frames that carry events. The data of an event is JSON text already, written once by its publisher, so these
- * frames are put together around it and not serialised again. They decode to the same messages that
+ * Frames that carry events and signals. What is in them is JSON text already, written once, so these frames are put
+ * together around it and not serialised again. They decode to the same messages that
  * `encodeMessage` would have written.
  */
 import type { Position } from '../core/event.ts'
@@ -32,4 +32,9 @@ export function subscribedFrame(answer: {
     (events ? `,"events":${listJson(events)}` : '') + (quietMs === undefined ? '' : `,"quietMs":${quietMs}`)
   const { epoch, offset } = position
   return `{"t":"subscribed","topic":${quote(topic)},"outcome":"${outcome}","position":${JSON.stringify({ epoch, offset })}${tail}}`
+}
+
+/** Each signal as JSON text: of many senders, each is sent those of all others. */
+export function signalsFrame(topic: string, signals: readonly string[]): string {
+  return `{"t":"signals","topic":${quote(topic)},"signals":[${signals.join(',')}]}`
 }

@@ -3,8 +3,8 @@
  * type only the last one within a tick is sent on, and who does not read fast enough misses them.
  */
 import type { Clock } from '../core/clock.ts'
-import { encodeMessage } from '../core/protocol/codec.ts'
 import type { WireSignal } from '../core/protocol/messages.ts'
+import { signalsFrame } from './frames.ts'
 import type { NodeChannel } from './node-channel.ts'
 import { SharedFrame } from './shared-frame.ts'
 
@@ -75,16 +75,17 @@ export class SignalHub {
   }
 
   #deliver(topic: string, signals: readonly WireSignal[]): void {
-    const frameOf = (list: readonly WireSignal[]) =>
-      new SharedFrame(() => encodeMessage({ t: 'signals', topic, signals: list }))
-    const frame = frameOf(signals)
+    // Once: every sender is sent another list, without its own.
+    const texts = signals.map((signal) => JSON.stringify(signal))
+    const frameOf = (list: readonly string[]) => new SharedFrame(() => signalsFrame(topic, list))
+    const frame = frameOf(texts)
     const senders = new Set(signals.map(({ from }) => from))
     for (const listener of this.#listeners(topic)) {
       if (!senders.has(listener.memberId)) {
         listener.sendVolatile(frame)
         continue
       }
-      const others = signals.filter(({ from }) => from !== listener.memberId)
+      const others = texts.filter((_, index) => signals[index]?.from !== listener.memberId)
       if (others.length > 0) listener.sendVolatile(frameOf(others))
     }
   }

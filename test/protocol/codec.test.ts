@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { RealtimeError } from '../../src/core/errors.ts'
 import { decodeServerMessage, encodeMessage } from '../../src/core/protocol/codec.ts'
 import { decodeClientMessage } from '../../src/core/protocol/decode-client-message.ts'
-import { eventsFrame, subscribedFrame } from '../../src/server/frames.ts'
+import { eventsFrame, signalsFrame, subscribedFrame } from '../../src/server/frames.ts'
 import { clientMessage, serverMessage } from './arbitraries.ts'
 
 const problemOf = (
@@ -43,6 +43,14 @@ describe('codec', () => {
   it("reads the server's own frames as the messages that encodeMessage writes", () => {
     fc.assert(
       fc.property(serverMessage, (message) => {
+        if (message.t === 'signals') {
+          const frame = signalsFrame(
+            message.topic,
+            message.signals.map((signal) => JSON.stringify(signal)),
+          )
+          const decoded = decodeServerMessage(frame)
+          expect(decoded.ok && plain(decoded.message)).toEqual(plain(message))
+        }
         if (message.t !== 'events' && message.t !== 'subscribed') return
         const logged = message.events?.map(({ data, prev: _, ...event }) => ({
           ...event,
