@@ -155,6 +155,10 @@ export class BridgePage extends Page {
       isUnknown: (error: unknown) => error instanceof Lost,
       optimistic: ({ serial, write: wanted }, { get, mutationId }) => {
         this.operationOf(serial).mutationId = mutationId
+        // A creation that is tried again makes its row under another id.
+        for (const { asked, mutationId: before } of this.operations)
+          if (wanted.op === 'insert' && asked === serial && before !== undefined && before !== mutationId)
+            network.server.renamed(before, mutationId)
         return guessed(wanted, get, mutationId)
       },
       mutationFn: async ({ serial, write: wanted, refused }, { mutationId, received }) => {

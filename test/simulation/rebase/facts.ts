@@ -217,6 +217,12 @@ export class ModelServer {
     return here === there ? at.offset >= wanted.offset : here > there
   }
 
+  /** What was to be made under one id is made under another one. */
+  renamed(id: string, next: string): void {
+    for (const [earlier, known] of this.origins) if (known === id) this.origins.set(earlier, next)
+    this.origins.set(id, next)
+  }
+
   keyOf(id: string): string {
     return this.origins.get(id) ?? id
   }
