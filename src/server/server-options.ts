@@ -35,7 +35,8 @@ export interface RealtimeServerOptions<TIdentity, TMap extends object = Record<s
   readonly authenticate: (input: {
     readonly token: string | undefined
     readonly request: ConnectionRequest
-    readonly previous?: TIdentity | undefined
+    /** Not typed as the identity: TypeScript would then not infer that from what is returned. */
+    readonly previous?: unknown
   }) => Awaitable<TIdentity | null | typeof tokenExpired>
   /**
    * Says whether `identity` may do `action` with `topic`: `subscribe` (read its events), `presence` (see who is there,

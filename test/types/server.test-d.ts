@@ -5,6 +5,7 @@ import {
   attachWebSocket,
   createRealtimeServer,
   sseHandler,
+  tokenExpired,
   type RealtimeAction,
   type UpgradingServer,
 } from '../../src/server/index.ts'
@@ -47,6 +48,19 @@ describe('a typed server', () => {
 })
 
 describe('the identity', () => {
+  it('is what authenticate returns, with its argument written out in place', () => {
+    createRealtimeServer({
+      authenticate: async ({ token }) => {
+        await Promise.resolve()
+        return token === undefined ? tokenExpired : { id: token }
+      },
+      authorize: ({ identity }) => {
+        expectTypeOf(identity).toEqualTypeOf<{ id: string }>()
+        return true
+      },
+    })
+  })
+
   it('is the same type in every function', () => {
     createRealtimeServer({
       authenticate,
