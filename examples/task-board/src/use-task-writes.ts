@@ -1,20 +1,10 @@
 import { useMutation } from '@tanstack/react-query'
-import { usePendingMutations } from 'realtime-query-bridge/react'
 import { useMemo } from 'react'
 import type { Status, Task, TaskChange, TaskMove, TaskPatch } from '../shared/model.ts'
 import { rankBetween } from '../shared/rank.ts'
 import { keys } from './query-keys.ts'
 import type { TaskWrite } from './task-writes.ts'
 import { showToast } from './ui/toasts.tsx'
-
-/** The tasks of a board that a write is under way for. */
-export function usePendingTaskIds(boardId: string): ReadonlySet<string> {
-  const pending = usePendingMutations(keys.board(boardId))
-  return useMemo(() => {
-    const open = pending.filter(({ status }) => status !== 'failed')
-    return new Set(open.map(({ variables }) => (variables as TaskWrite).task.id))
-  }, [pending])
-}
 
 /** Everything that can be done to the tasks of a board. */
 export function useTaskWrites(boardId: string) {

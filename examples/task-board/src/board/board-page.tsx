@@ -8,10 +8,11 @@ import { taskListQuery, usersQuery } from '../queries.ts'
 import { useShowRemoteChanges } from '../remote-changes.ts'
 import { hrefOf, navigate, type Route } from '../router.ts'
 import { useShortcut } from '../shell/shortcuts.ts'
+import { useBoardSync } from '../task-sync.ts'
 import { TaskPanel } from '../task/task-panel.tsx'
 import { LockIcon } from '../ui/icons.tsx'
 import { Failure, Notice } from '../ui/states.tsx'
-import { usePendingTaskIds, useTaskWrites } from '../use-task-writes.ts'
+import { useTaskWrites } from '../use-task-writes.ts'
 import { BoardColumns } from './board-columns.tsx'
 import { BoardHeader } from './board-header.tsx'
 import css from './board-page.module.css'
@@ -30,7 +31,7 @@ export function BoardPage({ board, route, openSidebar }: BoardPageProps) {
   const filters = useShownFilters(route)
   const list = useQuery(taskListQuery(board.id, filters))
   const users = useQuery(usersQuery())
-  const pendingIds = usePendingTaskIds(board.id)
+  const sync = useBoardSync(board.id)
   const writes = useTaskWrites(board.id)
   const [isComposing, setIsComposing] = useState(false)
   useShortcut('c', compose)
@@ -51,10 +52,10 @@ export function BoardPage({ board, route, openSidebar }: BoardPageProps) {
       personById,
       writes,
       tasks: list.data ?? [],
-      pendingIds,
+      sync,
       hrefOfTask: (taskId) => hrefOf({ ...route, taskId }),
     }
-  }, [board, users.data, writes, list.data, pendingIds, route])
+  }, [board, users.data, writes, list.data, sync, route])
 
   useShowRemoteChanges(scope.personById)
 

@@ -1,5 +1,6 @@
 import { createContext, useContext } from 'react'
 import type { Board, Task, User } from '../../shared/model.ts'
+import type { BoardSync } from '../task-sync.ts'
 import type { useTaskWrites } from '../use-task-writes.ts'
 
 /** What everything on a board's page needs to know of it. */
@@ -11,8 +12,8 @@ export interface BoardScope {
   readonly writes: ReturnType<typeof useTaskWrites>
   /** The tasks that are shown, in order. */
   readonly tasks: readonly Task[]
-  /** The tasks that a write is under way for. */
-  readonly pendingIds: ReadonlySet<string>
+  /** What of the tasks is not saved. */
+  readonly sync: BoardSync
   readonly hrefOfTask: (taskId: string) => string
 }
 

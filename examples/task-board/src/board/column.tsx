@@ -5,6 +5,7 @@ import { PlusIcon, StatusIcon } from '../ui/icons.tsx'
 import { STATUS_NAMES, tasksCount } from '../ui/words.ts'
 import { useBoard } from './board-scope.ts'
 import css from './board-columns.module.css'
+import { NotAdded } from './sync-mark.tsx'
 import { TaskCard } from './task-card.tsx'
 import { TitleEditor } from './title-editor.tsx'
 import type { TaskDrag } from './use-task-drag.ts'
@@ -23,7 +24,7 @@ interface ColumnProps {
 
 export function Column(props: ColumnProps) {
   const { status, tasks, drag, isFiltered, openTaskId } = props
-  const { writes, pendingIds } = useBoard()
+  const { writes, sync } = useBoard()
   const [isComposingHere, setIsComposingHere] = useState(false)
   const isComposing = isComposingHere || props.isComposing
   const isTarget = drag?.status === status
@@ -56,7 +57,7 @@ export function Column(props: ColumnProps) {
           <TaskCard
             key={task.id}
             task={task}
-            isPending={pendingIds.has(task.id)}
+            sync={sync.byTaskId.get(task.id)}
             isOpen={task.id === openTaskId}
             isLifted={drag?.task.id === task.id}
             isDropAfter={isTarget && drag.afterId === task.id}
@@ -64,6 +65,13 @@ export function Column(props: ColumnProps) {
             onKeyDown={props.onCardKeyDown}
           />
         ))}
+        {sync.notAdded
+          .filter(({ task }) => task.status === status)
+          .map((entry) => (
+            <li key={entry.task.id}>
+              <NotAdded {...entry} />
+            </li>
+          ))}
         {tasks.length === 0 && !isComposing && (
           <li className={css.empty}>{isFiltered ? 'Nothing matches' : 'Nothing here yet'}</li>
         )}

@@ -1,5 +1,6 @@
 import { memo, useState, type KeyboardEvent, type PointerEvent } from 'react'
 import type { Task } from '../../shared/model.ts'
+import type { TaskSync } from '../task-sync.ts'
 import { RouteLink } from '../route-link.tsx'
 import { Avatar } from '../ui/avatar.tsx'
 import { IconButton } from '../ui/controls.tsx'
@@ -18,12 +19,13 @@ import { DueChip } from './due-chip.tsx'
 import { AssigneeMenu, PriorityMenu, useColumn, useStatusSection } from './field-menus.tsx'
 import { LabelChip } from './label-chip.tsx'
 import { RemoteLight } from './remote-light.tsx'
+import { FailedWrite, SyncMark } from './sync-mark.tsx'
 import css from './task-card.module.css'
 import { TitleEditor } from './title-editor.tsx'
 
 interface TaskCardProps {
   readonly task: Task
-  readonly isPending: boolean
+  readonly sync: TaskSync | undefined
   readonly isOpen: boolean
   /** It is in somebody's hand: its place is kept. */
   readonly isLifted: boolean
@@ -33,7 +35,7 @@ interface TaskCardProps {
 }
 
 export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
-  const { task, isPending, isOpen, isLifted, isDropAfter, pressTask, onKeyDown } = props
+  const { task, sync, isOpen, isLifted, isDropAfter, pressTask, onKeyDown } = props
   const { hrefOfTask, writes } = useBoard()
   const [isRenaming, setIsRenaming] = useState(false)
 
@@ -51,7 +53,8 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
     <li
       className={css.card}
       data-task-id={task.id}
-      data-pending={isPending || undefined}
+      data-pending={(sync && sync.status !== 'failed') || undefined}
+      data-sync={sync?.status}
       data-open={isOpen || undefined}
       data-lifted={isLifted || undefined}
       data-drop-after={isDropAfter || undefined}
@@ -60,12 +63,7 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
       <RemoteLight taskId={task.id} />
       <div className={css.top}>
         <span className={css.key}>{task.key === '' ? 'New' : task.key}</span>
-        <span
-          className={css.pending}
-          role="img"
-          aria-label={isPending ? 'Being saved' : undefined}
-          hidden={!isPending}
-        />
+        <SyncMark sync={sync} />
         <TaskMenu task={task} rename={() => setIsRenaming(true)} />
       </div>
       {isRenaming ? (
@@ -108,6 +106,7 @@ export const TaskCard = memo(function TaskCard(props: TaskCardProps) {
           )}
         />
       </div>
+      <FailedWrite sync={sync} name={task.title} />
     </li>
   )
 })

@@ -13,6 +13,7 @@ import { DueChip } from './due-chip.tsx'
 import { AssigneeMenu, PriorityMenu, StatusMenu } from './field-menus.tsx'
 import { LabelChip } from './label-chip.tsx'
 import { RemoteLight } from './remote-light.tsx'
+import { FailedWrite, NotAdded, SyncMark } from './sync-mark.tsx'
 import { TaskMenu } from './task-card.tsx'
 import css from './task-list.module.css'
 import { TitleEditor } from './title-editor.tsx'
@@ -38,7 +39,7 @@ const HEADINGS: readonly { name: string; sort?: Sort; className?: string | undef
 ]
 
 export function TaskList({ filters, isFiltered, isComposing, setIsComposing, openTaskId }: TaskListProps) {
-  const { tasks, writes, board } = useBoard()
+  const { tasks, writes, board, sync } = useBoard()
   const route = useRoute()
   const container = useRef<HTMLDivElement>(null)
   const sort = filters.sort ?? 'rank'
@@ -71,6 +72,13 @@ export function TaskList({ filters, isFiltered, isComposing, setIsComposing, ope
             leave={() => setIsComposing(false)}
             staysOpen
           />
+        </div>
+      )}
+      {sync.notAdded.length > 0 && (
+        <div className={css.notAdded}>
+          {sync.notAdded.map((entry) => (
+            <NotAdded key={entry.task.id} {...entry} />
+          ))}
         </div>
       )}
       {tasks.length === 0 ? (
@@ -155,17 +163,18 @@ export function TaskList({ filters, isFiltered, isComposing, setIsComposing, ope
 }
 
 function TaskRow({ task, isOpen }: { task: Task; isOpen: boolean }) {
-  const { hrefOfTask, pendingIds, personById, writes } = useBoard()
+  const { hrefOfTask, sync: board, personById, writes } = useBoard()
   const [isRenaming, setIsRenaming] = useState(false)
   const changed = useTimeAgo(task.updatedAt)
-  const isPending = pendingIds.has(task.id)
+  const sync = board.byTaskId.get(task.id)
 
   return (
     <tr
       className={css.row}
       data-task-id={task.id}
       data-open={isOpen || undefined}
-      data-pending={isPending || undefined}
+      data-pending={(sync && sync.status !== 'failed') || undefined}
+      data-sync={sync?.status}
     >
       <td className={css.iconCell}>
         <PriorityMenu
@@ -220,6 +229,8 @@ function TaskRow({ task, isOpen }: { task: Task; isOpen: boolean }) {
               <span className="visually-hidden">{task.commentCount === 1 ? ' comment' : ' comments'}</span>
             </span>
           )}
+          <SyncMark sync={sync} />
+          <FailedWrite sync={sync} name={task.title} />
         </div>
       </td>
       <td className={css.wide}>

@@ -7,6 +7,7 @@ import { useBoard } from '../board/board-scope.ts'
 import { DueChip } from '../board/due-chip.tsx'
 import { AssigneeMenu, LabelsMenu, PriorityMenu, StatusMenu } from '../board/field-menus.tsx'
 import { LabelChip } from '../board/label-chip.tsx'
+import { FailedWrite, SyncMark } from '../board/sync-mark.tsx'
 import { TaskMenu } from '../board/task-card.tsx'
 import { taskQuery } from '../queries.ts'
 import { RouteLink } from '../route-link.tsx'
@@ -25,7 +26,7 @@ interface TaskPanelProps {
 }
 
 export function TaskPanel({ taskId, closeHref }: TaskPanelProps) {
-  const { board, tasks } = useBoard()
+  const { board, tasks, sync } = useBoard()
   const query = useQuery({
     ...taskQuery(board.id, taskId),
     // What the list knows is the whole task: show it until the task itself is here.
@@ -64,6 +65,7 @@ export function TaskPanel({ taskId, closeHref }: TaskPanelProps) {
         <span className={css.key}>
           {board.name} <span aria-hidden="true">/</span> <strong>{task?.key}</strong>
         </span>
+        {task && <SyncMark sync={sync.byTaskId.get(task.id)} />}
         {task && !isGone && <PanelMenu task={task} />}
         <RouteLink className={css.close} href={closeHref} aria-label="Close" title="Close (Esc)">
           <CloseIcon />
@@ -101,11 +103,14 @@ function PanelMenu({ task }: { task: Task }) {
 }
 
 function TaskDetails({ task }: { task: Task }) {
-  const { board, personById, writes } = useBoard()
+  const { board, personById, sync, writes } = useBoard()
   const title = useRef<TextFieldHandle>(null)
   const assignee = task.assigneeId === null ? undefined : personById.get(task.assigneeId)
   return (
     <div className={css.scroll}>
+      <div className={css.notSaved}>
+        <FailedWrite sync={sync.byTaskId.get(task.id)} name={task.title} />
+      </div>
       <TextField
         ref={title}
         id="task-title"
