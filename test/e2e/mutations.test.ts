@@ -1,4 +1,4 @@
-import type { Browser } from 'playwright'
+import type { Browser, Route } from 'playwright'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { startBoard, type BoardServer } from './support/board-server.ts'
 import { launchBrowser, openWindow, WAIT_MS, type BoardWindow } from './support/board-window.ts'
@@ -33,6 +33,78 @@ describe('changes of the task board', () => {
     const { body } = await api<{ title: string }[]>('GET', '/boards/orbit/tasks')
     return body.map(({ title }) => title)
   }
+
+  it('cannot flicker, double or go back for a moment without the trace seeing it', async () => {
+    await mina.create('Watched')
+    await mina.hasSaved()
+    const id = await mina.task('Watched').getAttribute('data-task-id')
+    /** Spoils the row and mends it one microtask later: no browser would have painted it. */
+    const planted = async (kind: 'doubled' | 'gone' | 'drawn anew' | 'renamed') => {
+      const stop = await traceRows(mina.page)
+      await mina.page.evaluate(
+        async ([id, kind]) => {
+          const row = document.querySelector(`[data-task-id="${id}"]`)!
+          const title = row.querySelector('[data-card-link]')!.firstChild!
+          const { parentNode, nextSibling } = row
+          const copy = row.cloneNode(true) as Element
+          if (kind === 'doubled') row.before(copy)
+          else if (kind === 'gone') row.remove()
+          else if (kind === 'drawn anew') row.replaceWith(copy)
+          else title.nodeValue = 'Other'
+          await Promise.resolve()
+          if (kind === 'gone') parentNode!.insertBefore(row, nextSibling)
+          else if (kind === 'drawn anew') copy.replaceWith(row)
+          else copy.remove()
+          title.nodeValue = 'Watched'
+        },
+        [id, kind] as const,
+      )
+      return stop()
+    }
+    const state = 'Watched in todo'
+    expect((await planted('doubled')).duplicates).toEqual([state])
+    expect((await planted('gone')).flickers).toContain(state)
+    expect((await planted('drawn anew')).flickers).toContain(`${state}, drawn anew`)
+    expect((await planted('renamed')).flashbacks).toEqual([state])
+  })
+
+  it('say in each row whether they wait or were refused, and are retried or discarded there', async () => {
+    await mina.create('Wanted', 'Given up', 'Waiting')
+    await mina.hasSaved()
+    const refuse = async (route: Route) => {
+      if (route.request().method() === 'GET') return route.continue()
+      return route.fulfill({ status: 409, json: { error: { code: 'refused', message: 'No.' } } })
+    }
+    await mina.page.route('**/api/**', refuse)
+    await mina.carry('Wanted', 'ArrowRight')
+    await mina.carry('Given up', 'ArrowRight')
+    await mina.create('Never added')
+    for (const title of ['Wanted', 'Given up']) {
+      await mina.inColumn('todo', title).waitFor()
+      await mina.task(title).getByText('Not moved').waitFor()
+    }
+    await mina.page.locator('[data-not-added]').getByText('Never added', { exact: true }).waitFor()
+    expect(await mina.link('Never added').count()).toBe(0)
+    await mina.page.unroute('**/api/**', refuse)
+
+    await mina.page.getByRole('button', { name: 'Discard: Given up' }).click()
+    await mina.page.getByRole('button', { name: 'Retry: Wanted' }).click()
+    await mina.page.getByRole('button', { name: 'Retry: Never added' }).click()
+    await theo.inColumn('doing', 'Wanted').waitFor()
+    await theo.inColumn('todo', 'Never added').waitFor()
+    await mina.hasSaved()
+    expect(await mina.page.locator('[data-sync], [data-not-added]').count()).toBe(0)
+    expect(await theo.inColumn('todo', 'Given up').count()).toBe(1)
+
+    await mina.page.context().setOffline(true)
+    await mina.rename('Waiting', 'Waiting, renamed')
+    await mina.task('Waiting, renamed').getByText('Waiting to be saved').waitFor()
+    await mina.page.context().setOffline(false)
+    await theo.link('Waiting, renamed').waitFor()
+    await mina.hasSaved()
+    expect(await mina.page.locator('[data-sync]').count()).toBe(0)
+    expect(await mina.columns()).toEqual(await theo.columns())
+  })
 
   it('do not flicker while another window changes the same rows and one of them is refused', async () => {
     await mina.create('Fast one', 'Fast two', 'Refused')

@@ -6,7 +6,7 @@ import type { Page } from 'playwright'
 
 /** What was seen of the rows: in good order, nothing. */
 export interface RowTrace {
-  /** Rows that went away and came back. */
+  /** Rows that went away and came back, or were drawn anew where they are: a field in them would lose its focus. */
   readonly flickers: readonly string[]
   /** Rows, or titles (which the tests keep unique), that were there twice at the same time. */
   readonly duplicates: readonly string[]
@@ -29,12 +29,14 @@ export async function traceRows(page: Page): Promise<() => Promise<RowTrace>> {
     const flashbacks: string[] = []
     const gone = new Set<string>()
     const shown = new Map<string, string>()
+    let places = new Map<string, { row: Element; column: Element | null }>()
     const history = new Map<string, Set<string>>()
     let changes = 0
 
     const look = () => {
       const now = new Map<string, string>()
       const titles = new Set<string>()
+      const placesNow: typeof places = new Map()
       for (const row of document.querySelectorAll<HTMLElement>('[data-task-id]')) {
         const id = row.dataset['taskId']!
         const title = row.querySelector('[data-card-link]')?.textContent
@@ -45,6 +47,11 @@ export async function traceRows(page: Page): Promise<() => Promise<RowTrace>> {
         if (title !== undefined) titles.add(title)
         now.set(id, state)
         if (gone.has(id)) flickers.push(state)
+        const place = { row, column: row.closest('[data-column]') }
+        const before = places.get(id)
+        if (before && before.column === place.column && before.row !== row)
+          flickers.push(`${state}, drawn anew`)
+        placesNow.set(id, place)
         if (shown.get(id) === state) continue
         changes++
         const states = history.get(id) ?? new Set()
@@ -56,6 +63,7 @@ export async function traceRows(page: Page): Promise<() => Promise<RowTrace>> {
         changes++
         gone.add(id)
       }
+      places = placesNow
       shown.clear()
       for (const [id, state] of now) shown.set(id, state)
     }
