@@ -114,6 +114,7 @@ export default defineConfig({
           'test/{,core/}cache/**/*.test.ts',
           'test/bridge*.test.ts',
           'test/bridge/**/*.test.ts',
+          'test/mutations/**/*.test.ts',
           'test/persist/{reload,tabs,given-up}.test.ts',
         ],
       }),

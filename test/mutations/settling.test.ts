@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { patch, update, upsert } from '../../src/core/routing/effects.ts'
 import {
   answer,
+  begun,
   createApp,
   events,
   lost,
@@ -58,6 +59,7 @@ describe('a mutation', () => {
   it('shows at once, and is gone when the server refuses it', async () => {
     await open([row(1, 'old')])
     void rename(1, 'new')
+    await begun()
     expect(app.data(ROWS)).toEqual([row(1, 'new')])
     await pass()
     response.reject(refusal())
@@ -346,6 +348,7 @@ describe('a mutation', () => {
   it('is shown over what the app writes, and a local write is under it', async () => {
     await open([row(1, 'old')])
     void rename(1, 'new')
+    await begun()
     app.queryClient.setQueryData(ROWS, [row(1, 'of the app'), row(2, 'of the app')])
     expect(app.data(ROWS)).toEqual([row(1, 'new'), row(2, 'of the app')])
     app.bridge.write(patch(['rows'], 1, { title: 'written', done: true }))
@@ -431,6 +434,7 @@ describe('a mutation', () => {
       settle: 'echo' as const,
     }
     void app.mutate(options, 'new')
+    await begun()
     expect(app.data(ROWS)).toEqual([row(1, 'old'), row('m1', 'new')])
     await pass()
     response.resolve(row(77, 'new'))
@@ -530,6 +534,7 @@ describe('a mutation', () => {
     expect(app.bridge.pendingMutations().map(({ status }) => status)).toEqual(['failed', 'failed'])
     response = answer()
     app.bridge.pendingMutations()[0]?.retry()
+    await begun()
     expect(app.data(ROWS)).toEqual([row('m3', 'new')])
     for (const mutation of app.bridge.pendingMutations()) mutation.discard()
     expect(app.data(ROWS)).toEqual([])

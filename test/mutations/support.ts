@@ -59,13 +59,16 @@ export function answer<TData = unknown>(): Answer<TData> {
 /** Lets everything that is due run. */
 export const pass = (ms = 0) => vi.advanceTimersByTimeAsync(ms)
 
+/** When `mutate` has called `onMutate`: at once, and a microtask later in the oldest TanStack Query. */
+export const begun = () => Promise.resolve()
+
 export const refusal = () => Object.assign(new Error('refused'), { status: 409 })
 export const lost = () => new TypeError('network failed')
 
 export function createApp({
   limits,
   queryClient = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: Infinity } } }),
-}: { limits?: Partial<BridgeLimits>; queryClient?: QueryClient } = {}) {
+}: { limits?: Partial<BridgeLimits>; queryClient?: QueryClient | undefined } = {}) {
   const source = createPushSource()
   const errors: RealtimeError[] = []
   let ids = 0
