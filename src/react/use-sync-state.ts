@@ -6,7 +6,7 @@ import { usePendingMutations } from './use-pending-mutations.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'
 
 export interface UseSyncStateOptions extends BridgeHookOptions {
-  /** Only what changes this row. */
+  /** Only what changes this row, as `upsert`, `patch` and `remove` name it. */
   readonly id?: ItemId | undefined
 }
 

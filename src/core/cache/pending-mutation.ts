@@ -23,11 +23,17 @@ export interface PendingMutation {
   readonly error: unknown
   /** When `mutate` was called, in epoch ms. */
   readonly submittedAt: number
-  /** The rows that it changes, by their ids: the temporary one as well as the real one, where that is known. */
+  /**
+   * The rows that it changes, as `upsert`, `patch` and `remove` name them: by the temporary id as well as by the real
+   * one, where that is known. `update` and `setData` name none.
+   */
   readonly itemIds: readonly ItemId[]
   /** Sends it again: a refused one as a new mutation, one whose fate is unknown under its own mutationId. */
   retry(): void
-  /** Gives it up: what it shows goes. One under way is aborted, if its `mutationFn` listens to the signal. */
+  /**
+   * Gives it up: what it shows goes. One under way is aborted, if its `mutationFn` listens to the signal; it fails with
+   * a `RealtimeError` of the code `discarded`, and is not retried.
+   */
   discard(): void
 }
 
