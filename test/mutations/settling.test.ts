@@ -196,6 +196,22 @@ describe('a mutation', () => {
     expect(app.fetches).toHaveLength(2)
   })
 
+  it('waits for its echo over the server kit, though none has come yet', async () => {
+    app.end()
+    app = createApp({ isKit: true })
+    app.queryClient.setQueryData(ROWS, [row(1, 'old')])
+    app.observe(ROWS)
+    void rename(1, 'new', {})
+    await pass()
+    app.serve(ROWS, [row(1, 'new')])
+    response.resolve(row(1, 'new'))
+    await pass(4_999)
+    expect(app.fetches).toEqual([])
+    expect(app.bridge.pendingMutations().map(({ status }) => status)).toEqual(['confirming'])
+    await pass(1_000)
+    expect(app.fetches).toHaveLength(1)
+  })
+
   it('is not taken back by an older event about its row when no echo tells of it', async () => {
     await open([row(1, 'old'), row(2, 'old')])
     void rename(1, 'new', { settle: 'refetch' })

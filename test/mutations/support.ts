@@ -67,15 +67,21 @@ export const lost = () => new TypeError('network failed')
 
 export function createApp({
   limits,
+  isKit = false,
   queryClient = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: Infinity } } }),
-}: { limits?: Partial<BridgeLimits>; queryClient?: QueryClient | undefined } = {}) {
+}: {
+  limits?: Partial<BridgeLimits>
+  /** The transport speaks rqb.v1, as the server kit does: nothing decodes plain messages. */
+  isKit?: boolean
+  queryClient?: QueryClient | undefined
+} = {}) {
   const source = createPushSource()
   const errors: RealtimeError[] = []
   let ids = 0
   const bridge = new RealtimeQueryBridge({
     queryClient,
     events,
-    transport: source.transport,
+    transport: isKit ? { ...source.transport, decode: undefined } : source.transport,
     limits,
     random: () => 0.5,
     createId: () => `m${++ids}`,
