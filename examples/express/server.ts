@@ -12,8 +12,7 @@ import {
   idempotent,
   memoryIdempotencyStore,
   nodeListener,
-  POSITION_HEADER,
-  positionHeader,
+  positionMiddleware,
   sseHandler,
 } from 'realtime-query-bridge/server'
 
@@ -33,11 +32,14 @@ const app = express()
 app.all('/realtime/events', nodeListener(sseHandler(realtime)))
 app.use(express.json())
 
-app.get('/tasks', async (_request, response) => {
-  // First the position, then the state: what happens between the two comes as an event.
-  response.set(POSITION_HEADER, await positionHeader(realtime, ['tasks']))
-  response.json(tasks)
-})
+// First the position, then the state: what happens between the two comes as an event.
+app.get(
+  '/tasks',
+  positionMiddleware(realtime, () => ['tasks']),
+  (_request, response) => {
+    response.json(tasks)
+  },
+)
 
 app.post('/tasks', async (request, response) => {
   const identity = userOf(request.get('Authorization')?.replace(/^Bearer /, ''))

@@ -30,7 +30,7 @@ export type { SharedFrame, SharedFrames } from './shared-frame.ts'
 export { CONNECTION_HEADER, sseHandler } from './sse.ts'
 export type { SseHandler, SseHandlerOptions } from './sse.ts'
 export { nodeListener } from './node-listener.ts'
-export { positionHeader, withPosition } from './position-header.ts'
+export { positionHeader, positionMiddleware, withPosition } from './position-header.ts'
 export { idempotent } from './idempotency.ts'
 export type {
   IdempotencyClaim,

@@ -42,3 +42,34 @@ export async function withPosition(
     return copy
   }
 }
+
+/**
+ * Middleware for Express, Connect and whatever else hands on `(request, response, next)`: sets `Realtime-Position`, and
+ * only then lets the route read the state. When the log fails, `next` is told.
+ *
+ * @param topicsOf - what the answer to a request is about; none: no header is set.
+ * @example
+ * app.use('/boards/:id', positionMiddleware(realtime, (request) => [`board:${request.params.id}`]))
+ */
+export function positionMiddleware<TRequest = unknown>(
+  server: Pick<RealtimeServer, 'position'>,
+  topicsOf: (request: TRequest) => readonly string[] | undefined,
+): (
+  request: TRequest,
+  response: { setHeader(name: string, value: string): unknown },
+  next: (error?: unknown) => void,
+) => void {
+  const read = async (request: TRequest) => {
+    const topics = topicsOf(request) ?? []
+    return topics.length > 0 ? positionHeader(server, topics) : undefined
+  }
+  return (request, response, next) => {
+    void read(request)
+      .then((header) => {
+        if (header !== undefined) response.setHeader(POSITION_HEADER, header)
+      })
+      .then(() => {
+        next()
+      }, next)
+  }
+}

@@ -88,6 +88,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
       'parsePosition',
       'parsePositions',
       'positionHeader',
+      'positionMiddleware',
       'sseHandler',
       'tokenExpired',
       'withPosition',

@@ -1,5 +1,6 @@
 /** What the code in the documents takes from the app around it. Types only: nothing of this runs. */
 import type { DataTag, DehydratedState, QueryClient, UseQueryOptions } from '@tanstack/react-query'
+import type { RequestHandler, Router } from 'express'
 import type { FastifyReply } from 'fastify'
 import type { Hono } from 'hono'
 import type { Redis } from 'ioredis'
@@ -81,6 +82,8 @@ export declare const db: {
   insert(body: unknown): Promise<Task>
   tasks(): Promise<Task[]>
 }
+export declare const router: Router
+export declare const readTasks: RequestHandler
 export declare const app: Hono
 export declare const reply: FastifyReply
 export declare const pool: Pool

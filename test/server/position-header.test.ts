@@ -4,6 +4,7 @@ import {
   parsePositions,
   POSITION_HEADER,
   positionHeader,
+  positionMiddleware,
   withPosition,
 } from '../../src/server/index.ts'
 
@@ -34,6 +35,36 @@ describe('Realtime-Position', () => {
     const response = await withPosition(server, ['a'], () => Response.redirect('https://example.com/'))
     expect(response.status).toBe(302)
     expect(response.headers.get(POSITION_HEADER)).toMatch(/^a=.+:0$/)
+  })
+
+  it('is set by a middleware before the route reads the state', async () => {
+    const server = createServer()
+    await server.publish('board:1', { type: 'e' })
+    const set: string[] = []
+    const middleware = positionMiddleware(server, ({ board }: { board?: string }) =>
+      board === undefined ? undefined : [`board:${board}`],
+    )
+    const run = (request: { board?: string }) =>
+      new Promise<unknown>((resolve) => {
+        middleware(request, { setHeader: (...header) => set.push(header.join(': ')) }, resolve)
+      })
+    expect(await run({ board: '1' })).toBeUndefined()
+    expect(set).toEqual([`Realtime-Position: ${await positionHeader(server, ['board:1'])}`])
+    expect(await run({})).toBeUndefined()
+    expect(set).toHaveLength(1)
+  })
+
+  it('is no reason to run a route when the log fails, or when nobody knows the topics', async () => {
+    const down = { position: () => Promise.reject(new Error('log is down')) }
+    const run = (middleware: ReturnType<typeof positionMiddleware>) =>
+      new Promise<unknown>((resolve) => {
+        middleware({}, { setHeader: () => undefined }, resolve)
+      })
+    expect(await run(positionMiddleware(down, () => ['a']))).toEqual(new Error('log is down'))
+    const throwing = () => {
+      throw new Error('no board')
+    }
+    expect(await run(positionMiddleware(down, throwing))).toEqual(new Error('no board'))
   })
 
   it('fails with the log, before the state is read', async () => {
