@@ -37,6 +37,8 @@ export interface Entry {
   taken: Map<string, Position>
   /** When the fetch that made the base began, in ticks. */
   readAt: number
+  /** Where the server stood when the base was read, whatever the stream has brought since. */
+  readFrom: Positions | undefined
   /** Operations that only a fetch takes out of the view: no event has brought what they did to this query. */
   readonly kept: Set<string>
   /** Operations whose echo has changed this base. */
@@ -59,6 +61,7 @@ export const newEntry = (base: unknown, readAt = -1): Entry => ({
   need: new Map(),
   taken: new Map(),
   readAt,
+  readFrom: undefined,
   kept: new Set(),
   echoed: new Set(),
   overtaken: new Set(),
@@ -113,7 +116,13 @@ export function includes(entry: Entry, operation: Operation, log: StreamLog): bo
   // Shown on top it would be there twice, if it is in. A fetch is on its way.
   const isHeldBack = entry.undecided.has(mutationId)
   if (fate === 'pending' || (isHeldBack && isUnnamed(operation))) return isHeldBack
-  if (entry.kept.has(mutationId)) return isHeldBack && acks.size === 0
+  if (entry.kept.has(mutationId)) {
+    if (acks.size === 0) return isHeldBack
+    const reached = [...acks].map(([topic, position]) =>
+      log.hasReached(topic, entry.readFrom?.get(topic), position),
+    )
+    return reached.includes(true) && !reached.includes(false)
+  }
   let isProven = false
   for (const [topic, position] of acks) {
     const at = positionIn(entry, topic, log)

@@ -254,6 +254,7 @@ export class Overlay<TQuery extends EffectContext> {
       entry.ahead = []
       entry.facts = []
       entry.readAt = startedAt
+      entry.readFrom = positions
       entry.undecided = undecided
       entry.taken.clear()
       this.#readAt.set(query, startedAt)
