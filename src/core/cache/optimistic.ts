@@ -160,7 +160,7 @@ export class Optimistic {
   reject(mutationId: string): void {
     const { overlay, invalidate } = this.#options
     const operation = overlay.operations.get(mutationId)
-    this.#answered(operation)
+    this.answered(mutationId)
     // What has come as an echo was carried out, whatever the answer says.
     if (operation === undefined || operation.fate === 'acked') return
     overlay.nextTick()
@@ -176,11 +176,19 @@ export class Optimistic {
     })
   }
 
+  /** Its request has ended: no answer will name what it has made. */
+  answered(mutationId: string): void {
+    const operation = this.#options.overlay.operations.get(mutationId)
+    if (operation === undefined) return
+    operation.isAnswered = true
+    this.#wake()
+  }
+
   /** It was sent, and nobody knows what became of it. It stays in view until a fetch, or its echo, tells. */
   unknown(mutationId: string): void {
     const { overlay, invalidate } = this.#options
     const operation = overlay.operations.get(mutationId)
-    this.#answered(operation)
+    this.answered(mutationId)
     if (operation?.fate !== 'pending') return
     operation.fate = 'unknown'
     operation.settledAt = overlay.nextTick()
@@ -377,12 +385,6 @@ export class Optimistic {
     )
     if (isTouched) overlay.entryOf(query, query.state.data)
     return isTouched
-  }
-
-  #answered(operation: Operation | undefined): void {
-    if (operation === undefined) return
-    operation.isAnswered = true
-    this.#wake()
   }
 
   #acked(operation: Operation, positions: Positions | undefined): void {

@@ -205,7 +205,7 @@ export class PendingMutations {
     if (running.fate === 'done' || running.fate === 'acked') return
     if (running.isEchoed) {
       running.fate = 'acked'
-      optimistic.unknown(running.mutationId)
+      optimistic.answered(running.mutationId)
     } else if (spec.isUnknown(error)) {
       running.fate = 'unknown'
       optimistic.unknown(running.mutationId)
