@@ -75,7 +75,7 @@ const RULES = [
 const PEERS_OF_FILES = {
   'codecs/msgpack.ts': ['@msgpack/msgpack'],
   'transports/websocket.ts': ['partysocket/ws'],
-  'transports/sse.ts': ['eventsource-parser'],
+  'transports/sse/connection.ts': ['eventsource-parser'],
   'server/ws.ts': ['node:', 'ws'],
   'server/ws-socket.ts': ['node:', 'ws'],
 }

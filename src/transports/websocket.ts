@@ -8,9 +8,9 @@ import { RealtimeError } from '../core/errors.ts'
 import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import type { CloseInfo, DecodeMessage, HeartbeatOptions, Transport } from '../core/transport.ts'
+import { absoluteUrl, provide, type Provided } from './provided.ts'
 
-/** A value, or a function that gives it, now or later. A function is asked on every dial. */
-export type Provided<T> = T | (() => T | Promise<T>)
+export type { Provided } from './provided.ts'
 
 /** A WebSocket class: the platform's, or that of `ws`. */
 export type WebSocketClass = new (url: string, protocols?: string[]) => unknown
@@ -115,7 +115,8 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
         }
 
       const socket = new PartySocketWs(
-        asked(async () => absolute(await provide(url))),
+        // `ws` for `http`: not every browser's WebSocket takes that.
+        asked(async () => absoluteUrl(await provide(url), 'wss://host/path').replace(/^http/, 'ws')),
         asked(async () => {
           const offered = [decode ? [] : [coded ?? [], PROTOCOL], await provide(protocols)].flat(3)
           return offered.length > 0 ? offered : null
@@ -176,19 +177,5 @@ function encoded<T extends string | Uint8Array>(codec: FrameCodec | undefined, d
     return codec.encode(data)
   } catch {
     return data
-  }
-}
-
-const provide = <T>(value: Provided<T>): T | Promise<T> =>
-  typeof value === 'function' ? (value as () => T | Promise<T>)() : value
-
-/** Takes a path on the page's origin, and `http` for `ws`: not every browser's WebSocket does. */
-function absolute(url: string): string {
-  try {
-    return new URL(url, globalThis.location?.href).href.replace(/^http/, 'ws')
-  } catch (cause) {
-    throw new RealtimeError('usage', `"${url}" is no URL, or needs the origin of a page: wss://host/path.`, {
-      cause,
-    })
   }
 }

@@ -1,4 +1,4 @@
-import type { CloseInfo } from '../core/transport.ts'
+import type { CloseInfo } from '../../core/transport.ts'
 
 /** A stream ended without a word, or was never reached. */
 export const LOST = 1006
