@@ -1,9 +1,8 @@
 import type { Position } from '../core/event.ts'
 import type { EventLog, LogEntry, LogEvent, NewLogEvent } from '../server/event-log.ts'
+import type { ContractTest } from './contract-test.ts'
+import { listen } from './ear.ts'
 import { rejects, same } from './same.ts'
-
-/** What a test runner offers: `test` or `it` of Vitest, Jest or `node:test`. */
-export type ContractTest = (name: string, run: () => Promise<void>) => unknown
 
 export interface ContractLogOptions {
   /** When given, the log must forget what is older than about this many events of a topic. */
@@ -182,7 +181,7 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
   })
 
   contract('tells every subscriber of every event, once and in the order of its topic', async ({ a, b }) => {
-    const heard = [listen(a), listen(b)]
+    const heard = [hearing(a), hearing(b)]
     // A log that takes time to subscribe makes its reads wait for it.
     await Promise.all([a.head('x'), b.head('x')])
     const topics = ['x', 'y', '__proto__']
@@ -190,27 +189,27 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
       range(30).map((n) => (n % 2 ? a : b).append(topics[n % 3] ?? 'x', { type: 'n', json: String(n) })),
     )
     for (const ear of heard) {
-      await ear.until(30)
+      await ear.first(30)
       for (const topic of topics) {
         same(
-          ear.entries.filter((entry) => entry.topic === topic).map(({ event }) => event.offset),
+          ear.heard.filter((entry) => entry.topic === topic).map(({ event }) => event.offset),
           range(10),
         )
       }
-      same(sorted(ear.entries.map(({ event }) => Number(event.json))), range(30))
+      same(sorted(ear.heard.map(({ event }) => Number(event.json))), range(30))
     }
   })
 
   contract('tells what was appended as it can be read', async ({ a, b }) => {
-    const ear = listen(b)
+    const ear = hearing(b)
     const head = await b.head('topic')
     await a.append('topic', { type: 'made', json: '{"id":1}', mutationId: 'm-1' })
-    await ear.until(1)
+    await ear.first(1)
     same(
-      ear.entries.map(({ event }) => event),
+      ear.heard.map(({ event }) => event),
       await readAll(a, 'topic', head),
     )
-    same(ear.entries[0]?.epoch, head.epoch)
+    same(ear.heard[0]?.epoch, head.epoch)
   })
 
   contract('leaves nothing between a read and what is heard', async ({ a, b }) => {
@@ -218,28 +217,28 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
     const appending = appendNumbers(a, 'topic', 50)
     // Awaited below, unless something else fails first.
     appending.catch(() => undefined)
-    const ear = listen(b)
+    const ear = hearing(b)
     const read = await readAll(b, 'topic', start)
     await appending
     const missing = 50 - read.length
-    await ear.until(missing, ({ event }) => event.offset > read.length)
-    const late = ear.entries.filter(({ event }) => event.offset > read.length)
+    await ear.first(missing, ({ event }) => event.offset > read.length)
+    const late = ear.heard.filter(({ event }) => event.offset > read.length)
     same([...numbers(read), ...late.map(({ event }) => event.offset)], range(50))
   })
 
   contract('tells those who come after everybody had left', async ({ a, b }) => {
-    const first = listen(b)
+    const first = hearing(b)
     await b.head('topic')
     await a.append('topic', numbered(1))
-    await first.until(1)
+    await first.first(1)
     first.stop()
     await a.append('topic', numbered(2))
-    const second = listen(b)
+    const second = hearing(b)
     await b.head('topic')
     await a.append('topic', numbered(3))
-    await second.until(1, ({ event }) => event.offset === 3)
-    same(numbers(first.entries.map(({ event }) => event)), [1])
-    same(second.entries.filter(({ event }) => event.offset === 3).length, 1)
+    await second.first(1, ({ event }) => event.offset === 3)
+    same(numbers(first.heard.map(({ event }) => event)), [1])
+    same(second.heard.filter(({ event }) => event.offset === 3).length, 1)
   })
 
   contract('never says that a topic was quiet for longer than it was', async ({ a, b }) => {
@@ -254,15 +253,15 @@ export function eventLogContract(test: ContractTest, createLog: CreateLog): void
   })
 
   contract('tells nothing after unsubscribing', async ({ a, b }) => {
-    const gone = listen(b)
-    const stays = listen(b)
+    const gone = hearing(b)
+    const stays = hearing(b)
     await b.head('topic')
     await a.append('topic', numbered(1))
-    await Promise.all([gone.until(1), stays.until(1)])
+    await Promise.all([gone.first(1), stays.first(1)])
     gone.stop()
     await a.append('topic', numbered(2))
-    await stays.until(2)
-    same(gone.entries.length, 1)
+    await stays.first(2)
+    same(gone.heard.length, 1)
   })
 
   contract('rejects everything once it is closed', async ({ a }) => {
@@ -300,27 +299,4 @@ async function readAll(log: EventLog, topic: string, after: Position): Promise<r
   return read.events
 }
 
-function listen(log: EventLog) {
-  const entries: LogEntry[] = []
-  let hasMissed = false
-  let check = () => {}
-  const stop = log.subscribe(
-    (entry) => {
-      entries.push(entry)
-      check()
-    },
-    () => {
-      hasMissed = true
-      check()
-    },
-  )
-  const until = (count: number, matches: (entry: LogEntry) => boolean = () => true) =>
-    new Promise<void>((resolve, reject) => {
-      check = () => {
-        if (hasMissed) reject(new Error('onMissed was called, and nothing was lost'))
-        else if (entries.filter(matches).length >= count) resolve()
-      }
-      check()
-    })
-  return { entries, stop, until }
-}
+const hearing = (log: EventLog) => listen<LogEntry>((hear, miss) => log.subscribe(hear, miss))

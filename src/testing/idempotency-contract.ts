@@ -1,5 +1,5 @@
 import type { IdempotentAnswer, IdempotentRequest } from '../server/idempotency.ts'
-import type { ContractTest } from './event-log-contract.ts'
+import type { ContractTest } from './contract-test.ts'
 import { same } from './same.ts'
 
 /** One node that answers requests. */

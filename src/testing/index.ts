@@ -1,9 +1,5 @@
-export {
-  eventLogContract,
-  type ContractLogOptions,
-  type ContractTest,
-  type CreateLog,
-} from './event-log-contract.ts'
+export type { ContractTest } from './contract-test.ts'
+export { eventLogContract, type ContractLogOptions, type CreateLog } from './event-log-contract.ts'
 export { idempotencyContract, type ContractNode, type CreateNodes } from './idempotency-contract.ts'
 export { serverBusContract, type ContractBus, type CreateBuses } from './server-bus-contract.ts'
 export {

@@ -1,5 +1,6 @@
 import type { ServerBus } from '../server/server-bus.ts'
-import type { ContractTest } from './event-log-contract.ts'
+import type { ContractTest } from './contract-test.ts'
+import { listen } from './ear.ts'
 import { rejects, same } from './same.ts'
 
 /** A bus, and what ends it. */
@@ -41,34 +42,34 @@ export function serverBusContract(test: ContractTest, createBuses: CreateBuses):
     })
 
   contract('tells the other node what is said, unchanged and in order', async ([a, b]) => {
-    const ear = listen(b)
+    const ear = hearing(b)
     for (const text of TEXTS) await a.publish(text)
-    same(await ear.next(TEXTS.length), TEXTS)
+    same(await ear.first(TEXTS.length), TEXTS)
   })
 
   contract(
     'keeps the order of what is said without waiting, and says the same thing twice',
     async ([a, b]) => {
       const said = Array.from({ length: 200 }, (_, n) => `{"n":${n % 2 ? n : 0}}`)
-      const ear = listen(b)
+      const ear = hearing(b)
       await Promise.all(said.map(async (text) => a.publish(text)))
-      same(await ear.next(said.length), said)
+      same(await ear.first(said.length), said)
     },
   )
 
   contract('takes messages of every size', async ([a, b]) => {
     const sizes = [1, 7_000, 7_999, 8_000, 8_001, 20_000, 300_000]
     const said = sizes.flatMap((size) => [sized('x', size), sized('\u{1F600}', size), sized('\u20ac', size)])
-    const ear = listen(b)
+    const ear = hearing(b)
     await Promise.all(said.map(async (text) => a.publish(text)))
-    const heard = await ear.next(said.length)
+    const heard = await ear.first(said.length)
     // Not `same`: its message would be megabytes.
     for (const [index, text] of said.entries())
       same([heard[index]?.length, heard[index] === text], [text.length, true])
   })
 
   contract('keeps what both say at once apart, each in its order', async ([a, b]) => {
-    const ears = [listen(a), listen(b)]
+    const ears = [hearing(a), hearing(b)]
     const wordsOf = (node: string) =>
       Array.from(
         { length: 100 },
@@ -81,19 +82,19 @@ export function serverBusContract(test: ContractTest, createBuses: CreateBuses):
     for (const [index, other] of ['b', 'a'].entries()) {
       const isOther = (text: string) => text.startsWith(`{"node":"${other}"`)
       same(
-        (await ears[index]!.next(100, isOther)).map((text) => text.length),
+        (await ears[index]!.first(100, isOther)).map((text) => text.length),
         wordsOf(other).map((text) => text.length),
       )
     }
   })
 
   contract('tells everybody who listens, and nobody who has left', async ([a, b]) => {
-    const [left, first, second] = [listen(b), listen(b), listen(b)]
+    const [left, first, second] = [hearing(b), hearing(b), hearing(b)]
     await a.publish('"one"')
-    for (const ear of [left, first, second]) same(await ear.next(1), ['"one"'])
+    for (const ear of [left, first, second]) same(await ear.first(1), ['"one"'])
     left.stop()
     await a.publish('"two"')
-    for (const ear of [first, second]) same(await ear.next(2), ['"one"', '"two"'])
+    for (const ear of [first, second]) same(await ear.first(2), ['"one"', '"two"'])
     same(left.heard, ['"one"'])
   })
 
@@ -104,18 +105,18 @@ export function serverBusContract(test: ContractTest, createBuses: CreateBuses):
     }
     const stop = b.subscribe(listener)
     b.subscribe(listener)
-    const barrier = listen(b)
+    const barrier = hearing(b)
     await a.publish('"one"')
-    await barrier.next(1)
+    await barrier.first(1)
     stop()
     await a.publish('"two"')
-    await barrier.next(2)
+    await barrier.first(2)
     same(heard, ['"one"', '"one"', '"two"'])
   })
 
   contract('tells nothing once it is closed, and rejects what is said', async ([a, b]) => {
     if (!b.close) return
-    const ear = listen(b)
+    const ear = hearing(b)
     await b.close()
     await a.publish('"one"')
     await rejects(() => Promise.resolve(b.publish('"two"')))
@@ -158,22 +159,9 @@ async function connected([a, b]: readonly [ContractBus, ContractBus]): Promise<v
   }
 }
 
-function listen(bus: ServerBus) {
-  const heard: string[] = []
-  let check = () => {}
-  const stop = bus.subscribe((text) => {
-    if (text === READY) return
-    heard.push(text)
-    check()
-  })
-  /** The first messages, when there are so many. */
-  const next = (count: number, isMeant: (text: string) => boolean = () => true) =>
-    new Promise<string[]>((resolve) => {
-      check = () => {
-        const meant = heard.filter(isMeant)
-        if (meant.length >= count) resolve(meant.slice(0, count))
-      }
-      check()
-    })
-  return { heard, stop, next }
-}
+const hearing = (bus: ServerBus) =>
+  listen<string>((hear) =>
+    bus.subscribe((text) => {
+      if (text !== READY) hear(text)
+    }),
+  )

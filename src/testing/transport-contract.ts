@@ -1,5 +1,5 @@
 import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../core/transport.ts'
-import type { ContractTest } from './event-log-contract.ts'
+import type { ContractTest } from './contract-test.ts'
 
 /** One connection, seen from the server. */
 export interface ContractPeer {
