@@ -18,25 +18,28 @@ describe('a mutation that is sent again', () => {
     app.observe(ROWS)
     await pass()
   }
-  const create = (title: string) =>
+  const create = (title: string, scope?: { id: string }) =>
     app.mutate(
       {
         mutationFn: () => response.promise,
         optimistic: (title: string, { mutationId }) => upsert(['rows', 'list'], row(mutationId, title)),
         confirm: (saved) => upsert(['rows', 'list'], saved),
         settle: 'echo',
+        ...(scope && { scope }),
       },
       title,
     )
-  const rename = (id: Row['id'], title: string) =>
+  const rename = (id: Row['id'], title: string, scope?: { id: string }) =>
     app.mutate(
       {
         mutationFn: (variables: { id: Row['id']; title: string }) => {
           sent.push(variables)
+          app.serve(ROWS, [variables])
           return Promise.resolve()
         },
         optimistic: ({ id, title }) => patch(['rows'], id, { title }),
         settle: 'echo',
+        ...(scope && { scope }),
       },
       { id, title },
     )
@@ -48,6 +51,7 @@ describe('a mutation that is sent again', () => {
     await open(createApp())
   })
   afterEach(() => {
+    onlineManager.setOnline(true)
     app.end()
     vi.useRealTimers()
   })
@@ -91,6 +95,50 @@ describe('a mutation that is sent again', () => {
       ?.retry()
     await pass(50)
     expect(sent).toEqual([{ id: 77, title: 'renamed' }])
+  })
+
+  describe('while what is about its row waits for the network', () => {
+    const wait = async (scope?: { id: string }) => {
+      void create('new', scope)
+      await pass()
+      onlineManager.setOnline(false)
+      void rename('m1', 'renamed', scope)
+      response.reject(refusal())
+      await pass()
+      expect(app.data(ROWS)).toEqual([])
+      response = answer()
+      app.bridge.pendingMutations()[0]?.retry()
+      await pass()
+    }
+    const goOn = async () => {
+      onlineManager.setOnline(true)
+      await pass(50)
+      expect(sent).toEqual([])
+      app.serve(ROWS, [row(77, 'new')])
+      response.resolve(row(77, 'new'))
+      await pass(50)
+    }
+
+    it('shows that too, and is sent before it', async () => {
+      await wait()
+      expect(app.data(ROWS)).toEqual([row('m3', 'renamed')])
+      await goOn()
+      expect(sent).toEqual([{ id: 77, title: 'renamed' }])
+      expect(app.data(ROWS)).toEqual([row(77, 'renamed')])
+    })
+
+    it('is not waited for by what stands before it in their scope: that is refused, to be sent again', async () => {
+      await wait({ id: 'list' })
+      expect(app.data(ROWS)).toEqual([row('m3', 'renamed')])
+      await goOn()
+      expect(app.data(ROWS)).toEqual([row(77, 'new')])
+      const [renaming] = app.bridge.pendingMutations()
+      expect(renaming).toMatchObject({ status: 'failed', error: { code: 'dependency-failed' } })
+      renaming?.retry()
+      await pass(50)
+      expect(sent).toEqual([{ id: 77, title: 'renamed' }])
+      expect(app.data(ROWS)).toEqual([row(77, 'renamed')])
+    })
   })
 
   it('keeps its own id when the outcome of several alike is not known', async () => {

@@ -25,6 +25,8 @@ export interface Beginning {
   readonly scope?: string | undefined
   /** The mutations that make what it mentions. @default none */
   readonly follows?: readonly string[] | undefined
+  /** The refused one that this one is the next attempt of: what followed that one follows this one. */
+  readonly inPlaceOf?: string | undefined
   /** @default whether it creates no row under its mutationId: a second one could stand beside the real row */
   readonly isIdempotent: boolean | undefined
   readonly settle: 'echo' | 'refetch'
@@ -96,7 +98,7 @@ export class Optimistic {
   }
 
   /** Shows a mutation from now on. */
-  begin({ mutationId, scope, follows = [], isIdempotent, settle, guess }: Beginning): void {
+  begin({ mutationId, scope, follows = [], inPlaceOf, isIdempotent, settle, guess }: Beginning): void {
     const { overlay } = this.#options
     if (overlay.operations.has(mutationId)) return
     const operation: Operation = {
@@ -117,12 +119,14 @@ export class Optimistic {
       isOverdue: false,
       hasEchoed: false,
     }
-    overlay.operations.set(mutationId, operation)
+    overlay.begin(operation, inPlaceOf)
     this.#running.set(mutationId, { guess, reads: new Set(), hasMissed: false, cancel: undefined })
     this.#options.together(() => {
       this.#guess(operation)
       operation.isIdempotent =
         isIdempotent ?? !operation.effects.some((effect) => isCreation(effect, mutationId))
+      // What mentions it has another id for it now.
+      if (inPlaceOf !== undefined) this.refresh(true)
       this.#showAll(operation.effects)
     })
   }

@@ -261,6 +261,7 @@ export class PendingMutations {
       mutationId,
       scope: mutation?.options.scope?.id,
       follows: this.#othersIn(variables, running).map((other) => other.mutationId),
+      inPlaceOf: again?.mutationId,
       isIdempotent: spec.isIdempotent,
       settle: spec.settle ?? settle(),
       guess: (get) => {
@@ -375,12 +376,15 @@ export class PendingMutations {
   async #waitForOthers(running: RunningMutation): Promise<void> {
     for (const other of this.#othersIn(running.variables, running)) {
       if (other.fate === 'done') continue
-      running.isWaiting = other.fate === 'open'
+      // Tried again it stands behind this one in their scope, and each would wait for the other.
+      const isBehind =
+        other.fate === 'open' && scopeOf(other) !== undefined && scopeOf(other) === scopeOf(running)
+      running.isWaiting = other.fate === 'open' && !isBehind
       this.#changed()
-      await other.settled.promise
+      if (!isBehind) await other.settled.promise
       running.isWaiting = false
       const isNamed = this.#options.ids.realOf(other.mutationId) !== other.mutationId
-      if (isNamed || (other.fate !== 'failed' && other.fate !== 'unknown')) continue
+      if (isNamed || (!isBehind && other.fate !== 'failed' && other.fate !== 'unknown')) continue
       const message =
         'A mutation that this one depends on was refused, or its outcome is not known, so this one was not sent. ' +
         'Retry that one first.'
@@ -487,6 +491,8 @@ export class PendingMutations {
     this.#options.onChange()
   }
 }
+
+const scopeOf = ({ mutation }: RunningMutation): string | undefined => mutation?.options.scope?.id
 
 function abort(controller: AbortController): void {
   controller.abort(new RealtimeError('discarded', 'The mutation was discarded, or the user has changed.'))

@@ -14,7 +14,7 @@ export interface Operation {
   /** Mutations of one scope are carried out one after the other; across scopes the order must not matter. */
   readonly scope: string | undefined
   /** The mutations that make what it is about: the server carries them out before it. */
-  readonly follows: readonly string[]
+  follows: readonly string[]
   /** Applying it to data that has it already changes nothing. */
   isIdempotent: boolean
   /** What brings the confirmed data: the event that the mutation causes, or a fetch. */

@@ -76,7 +76,7 @@ const REFUSED: Outcome = { isRefused: true, refetchType: 'active', problems: [],
 export class Overlay<TQuery extends EffectContext> {
   readonly log: StreamLog
   readonly entries = new Map<TQuery, Entry>()
-  /** In the order in which they began. */
+  /** In the order in which the server is to carry them out. */
   readonly operations = new Map<string, Operation>()
   /** Once responses say where they were read. */
   pagesAhead: typeof PAGES_AHEAD | undefined
@@ -107,6 +107,23 @@ export class Overlay<TQuery extends EffectContext> {
 
   nextTick(): number {
     return ++this.#tick
+  }
+
+  /**
+   * Shows an operation from now on: over all others, or below those that are about what it makes again in place of one
+   * that was refused.
+   */
+  begin(operation: Operation, inPlaceOf?: string): void {
+    this.operations.set(operation.mutationId, operation)
+    if (inPlaceOf === undefined) return
+    const all = [...this.operations.values()]
+    const first = all.findIndex(({ follows }) => follows.includes(inPlaceOf))
+    if (first < 0) return
+    for (const other of all.slice(first, -1)) {
+      if (other.follows.includes(inPlaceOf)) other.follows = [...other.follows, operation.mutationId]
+      this.operations.delete(other.mutationId)
+      this.operations.set(other.mutationId, other)
+    }
   }
 
   /** The entry of a query, made on first use from the data that it has. */
@@ -152,11 +169,12 @@ export class Overlay<TQuery extends EffectContext> {
     return own
   }
 
-  /** The operations that are not in the base of a query, oldest first. */
-  layers(query: TQuery): Layer[] {
+  /** The operations that are not in the base of a query, oldest first; with `below`, those before that one. */
+  layers(query: TQuery, below?: Operation): Layer[] {
     const entry = this.entries.get(query)
     const layers: Layer[] = []
     for (const operation of this.operations.values()) {
+      if (operation === below) break
       if (entry && includes(entry, operation, this.log)) continue
       const effects = this.effectsOn(operation, query)
       if (effects.length > 0) layers.push({ operation, effects })
@@ -169,7 +187,7 @@ export class Overlay<TQuery extends EffectContext> {
     const entry = this.entries.get(query)
     if (entry === undefined) return undefined
     const layers = this.layers(query)
-    const shown = below ? layers.filter(({ operation }) => operation.beganAt < below.beganAt) : layers
+    const shown = below ? this.layers(query, below) : layers
     if (entry.base === undefined) return undefined
     return this.#foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) }).data
   }

@@ -124,14 +124,27 @@ export class BridgePage extends Page {
       if (pending.status !== 'failed') continue
       if (luck % 2 === 1) pending.discard()
       else {
-        // It begins anew, after all that has begun meanwhile.
         const failed = this.operationOf((pending.variables as Variables).serial)
-        const serial = this.operations.at(-1)!.serial + 0.01
-        this.operations.push({ ...failed, serial, mutationId: undefined, state: 'pending' })
-        this.version += 1
+        this.#again(failed)
         pending.retry()
       }
     }
+  }
+
+  /** It begins anew: after all that has begun meanwhile, but for what waits for the row that it makes. */
+  #again(failed: Operation): void {
+    const { operations, options } = this
+    const waiting = operations.findIndex(
+      ({ write, state }) =>
+        state === 'pending' &&
+        (write.op === 'set' || write.op === 'delete') &&
+        options.network.server.keyOf(write.id) === failed.mutationId,
+    )
+    const at = waiting < 0 ? operations.length : waiting
+    const [before = 0, after = before + 0.02] = operations.slice(at - 1, at + 1).map(({ serial }) => serial)
+    const serial = (before + after) / 2
+    operations.splice(at, 0, { ...failed, serial, mutationId: undefined, state: 'pending' })
+    this.version += 1
   }
 
   #scopeOf(write: Write): string {
