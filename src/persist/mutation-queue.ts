@@ -6,19 +6,19 @@
  * What is stored follows from what is open: every change of either leads to one step, which reads the store, decides
  * (plan-queue.ts) and writes. One tab at a time does a step, and each step leaves every mutation with one owner.
  */
-import { focusManager, hashKey, hydrate, onlineManager, type MutationKey } from '@tanstack/query-core'
+import { focusManager, hydrate, onlineManager, type MutationKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
 import { isMutationOf } from '../core/cache/pending-mutation.ts'
 import type { PendingMutations } from '../core/cache/pending-mutations.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
-import { RealtimeError } from '../core/errors.ts'
 import { mentions } from '../core/overlay/temporary-ids.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { randomId } from '../core/session/random-id.ts'
 import { mutationsOf } from '../features.ts'
 import { MutationStore } from './mutation-store.ts'
-import type { GivenUpMutation, PersistedMutations, PersistMutationsOptions } from './persist-mutations.ts'
-import { planQueue, type GivenUpReason } from './plan-queue.ts'
+import type { PersistedMutations, PersistMutationsOptions } from './persist-mutations.ts'
+import { planQueue } from './plan-queue.ts'
+import { QueueReport } from './queue-report.ts'
 import {
   decodeStored,
   FORMAT,
@@ -28,7 +28,7 @@ import {
   whyUnstorable,
   type StoredMutation,
 } from './stored-mutation.ts'
-import { Tabs, type TabChannel, type TabLocks } from './tabs.ts'
+import { browserChannel, browserLocks, Tabs } from './tabs.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1_000
 
@@ -46,6 +46,7 @@ export class MutationQueue implements PersistedMutations {
   readonly #self = randomId(Math.random)
   readonly #tabs: Tabs
   readonly #store: MutationStore
+  readonly #report: QueueReport
   readonly #clock: Clock
   readonly #joined: Promise<void>
   readonly #unsubscribes: (() => void)[]
@@ -55,10 +56,6 @@ export class MutationQueue implements PersistedMutations {
   #last: readonly StoredMutation[] = []
   /** No store keeps these, by mutationId. */
   readonly #refused = new Set<string>()
-  /** The store had no room for these, by mutationId: told once. */
-  readonly #crowdedOut = new Set<string>()
-  /** What the app has to change: told once. */
-  readonly #told = new Set<string>()
   #identity: string | null
   /** The step that runs. */
   #steps: Promise<void> | undefined
@@ -75,13 +72,18 @@ export class MutationQueue implements PersistedMutations {
     this.#mutations = mutationsOf(bridge)
     this.#identity = bridge.identity
     this.#clock = clock
+    this.#report = new QueueReport({
+      onError: (error) => {
+        this.#mutations.report(error)
+      },
+      onGivenUp: options.onGivenUp,
+    })
     this.#store = new MutationStore({
       persister,
       clock,
       writer: this.#self,
       onLost: (cause) => {
-        const message = 'What was stored of pending mutations is not readable. It was removed.'
-        this.#mutations.report(new RealtimeError('given-up', message, { cause }))
+        this.#report.unreadable(cause)
       },
     })
     const look = () => {
@@ -117,7 +119,7 @@ export class MutationQueue implements PersistedMutations {
     const { identity } = this.#bridge
     if (identity !== this.#identity) {
       this.#identity = identity
-      this.#giveUp([...this.#written.values()].map((stored) => ({ stored, reason: 'signed-out' })))
+      this.#report.givenUp([...this.#written.values()].map((stored) => ({ stored, reason: 'signed-out' })))
       this.#written.clear()
       this.#hasNews = true
     }
@@ -137,7 +139,10 @@ export class MutationQueue implements PersistedMutations {
         await this.#tabs.alone(() => this.#stepAlone())
       }
     } catch (cause) {
-      if (!this.#isStopped) this.#failed(cause)
+      if (!this.#isStopped) {
+        this.#hasNews = true
+        this.#report.failed(cause)
+      }
     } finally {
       this.#steps = undefined
     }
@@ -145,7 +150,7 @@ export class MutationQueue implements PersistedMutations {
 
   async #stepAlone(): Promise<void> {
     const { maxAgeMs = DAY_MS, maxCount = MAX_COUNT, buster = '' } = this.#options
-    const { identity, queryClient } = this.#bridge
+    const { identity } = this.#bridge
     const entries = await this.#store.read()
     const stored = entries.flatMap((entry) => decodeStored(entry) ?? [])
     const newer = entries.filter(isNewerFormat) as StoredMutation[]
@@ -160,11 +165,11 @@ export class MutationQueue implements PersistedMutations {
       maxAgeMs,
       room: maxCount - own.length,
       isDead: (owner) => dead.has(owner),
-      isKnown: (mutationKey) => isMutationOf(this.#bridge, queryClient.getMutationDefaults(mutationKey)),
+      isKnown: (mutationKey) => this.#isKnown(mutationKey),
     })
     const taken = adopted.map((mutation) => this.#owned(mutation))
     const fitting = own.slice(0, Math.max(0, maxCount - kept.length - taken.length))
-    for (const mutation of own.slice(fitting.length)) this.#crowd(mutation, maxCount)
+    for (const mutation of own.slice(fitting.length)) this.#report.crowdedOut(mutation, maxCount)
     const before = stored.filter(({ realtime }) => realtime.owner === this.#self)
     const unreadable = entries.length - stored.length - newer.length
     const isChanged =
@@ -176,11 +181,11 @@ export class MutationQueue implements PersistedMutations {
     if (this.#written.size === 0 && stays.length > 0) this.#tabs.tell()
     this.#written = new Map(stays.map((mutation) => [mutation.realtime.mutationId, mutation]))
     this.#last = [...taken, ...own]
-    this.#giveUp(givenUp)
-    if (forgotten.length > 0) this.#forgot(forgotten.length, 'of other users have expired')
-    if (unreadable > 0) this.#forgot(unreadable, 'are not what this library writes')
+    this.#report.givenUp(givenUp)
+    if (forgotten.length > 0) this.#report.removed(forgotten.length, 'of other users have expired')
+    if (unreadable > 0) this.#report.removed(unreadable, 'are not what this library writes')
     if (isOurs) this.#adopt(taken)
-    else this.#giveUp(taken.map((mutation) => ({ stored: mutation, reason: 'signed-out' })))
+    else this.#report.givenUp(taken.map((mutation) => ({ stored: mutation, reason: 'signed-out' })))
   }
 
   /** The tabs, of those that own something, that are gone. */
@@ -196,9 +201,8 @@ export class MutationQueue implements PersistedMutations {
   #storable(): StoredMutation[] {
     const open = this.#mutations.open()
     const ids = new Set(open.map(({ mutationId }) => mutationId))
-    for (const told of [this.#refused, this.#crowdedOut]) {
-      for (const id of told) if (!ids.has(id)) told.delete(id)
-    }
+    for (const id of this.#refused) if (!ids.has(id)) this.#refused.delete(id)
+    this.#report.forgetBut(ids)
     const left = new Set<string>()
     return open.flatMap((mutation) => {
       const { mutationId, variables } = mutation
@@ -207,12 +211,7 @@ export class MutationQueue implements PersistedMutations {
       const isStored = !this.#refused.has(mutationId) && !mentions(variables, (id) => left.has(id))
       if (mutationKey && isStored) return [this.#owned(storedMutation(mutation, mutationKey))]
       left.add(mutationId)
-      if (!mutationKey) {
-        this.#tellOnce(
-          'mutationKey',
-          'A mutation without a mutationKey is not stored: after a reload nobody could send it. Give it one.',
-        )
-      }
+      if (!mutationKey) this.#report.withoutKey()
       return []
     })
   }
@@ -241,21 +240,20 @@ export class MutationQueue implements PersistedMutations {
     const lost = fresh.filter((mutation) => !back.some((entry) => isSame(entry, mutation)))
     for (const mutation of lost) this.#refuse(mutation)
     if (lost.length > 0) return false
-    for (const { mutationKey } of fresh) this.#checkDefaults(mutationKey)
+    for (const { mutationKey } of fresh)
+      if (!this.#isKnown(mutationKey)) this.#report.withoutOptions(mutationKey)
     return true
   }
 
-  #refuse({ realtime: { mutationId }, mutationKey }: StoredMutation, cause?: unknown): void {
-    this.#refused.add(mutationId)
+  #refuse(mutation: StoredMutation, cause?: unknown): void {
+    this.#refused.add(mutation.realtime.mutationId)
     this.#hasNews = true
-    const message =
-      'The variables of a mutation do not come out of the store as they went in. It runs, and is lost when the page is ' +
-      'closed before it is done. Use plain data, or a persister whose `serialize` keeps them.'
-    const error = new RealtimeError('persist-failed', message, {
-      cause,
-      details: { mutationId, mutationKey },
-    })
-    this.#mutations.report(error)
+    this.#report.unstorable(mutation, cause)
+  }
+
+  /** Whether somebody could send it after a reload. */
+  #isKnown(mutationKey: MutationKey): boolean {
+    return isMutationOf(this.#bridge, this.#bridge.queryClient.getMutationDefaults(mutationKey))
   }
 
   /** Shows what was stored, and sends it in its order. */
@@ -275,69 +273,4 @@ export class MutationQueue implements PersistedMutations {
       mutation.continue().catch(() => undefined)
     }
   }
-
-  #giveUp(givenUp: readonly { stored: StoredMutation; reason: GivenUpReason }[]): void {
-    if (givenUp.length === 0) return
-    const mutations = this.#mutations
-    const list = givenUp.map(({ stored: { mutationKey, state, realtime }, reason }): GivenUpMutation => {
-      const { mutationId } = realtime
-      const message = `A stored mutation is not sent: ${reason}.`
-      mutations.report(
-        new RealtimeError('given-up', message, { details: { mutationId, mutationKey, reason } }),
-      )
-      return { mutationId, mutationKey, variables: state.variables, submittedAt: state.submittedAt, reason }
-    })
-    try {
-      this.#options.onGivenUp?.(list)
-    } catch (cause) {
-      mutations.report(
-        new RealtimeError('listener-failed', 'onGivenUp threw. Catch what it throws.', { cause }),
-      )
-    }
-  }
-
-  #failed(cause: unknown): void {
-    this.#hasNews = true
-    if (cause instanceof RealtimeError) return this.#mutations.report(cause)
-    const message =
-      'Pending mutations could not be stored, or read. They run; it is tried again with the next one.'
-    this.#mutations.report(new RealtimeError('persist-failed', message, { cause }))
-  }
-
-  #checkDefaults(mutationKey: MutationKey): void {
-    const { queryClient } = this.#bridge
-    if (isMutationOf(this.#bridge, queryClient.getMutationDefaults(mutationKey))) return
-    const message =
-      'A mutation is stored whose mutationKey has no options: after a reload it would be given up. Call ' +
-      'queryClient.setMutationDefaults(mutationKey, realtimeMutationOptions(bridge, …)) at start.'
-    this.#tellOnce(hashKey(mutationKey), message)
-  }
-
-  #crowd({ realtime: { mutationId }, mutationKey }: StoredMutation, maxCount: number): void {
-    if (this.#crowdedOut.has(mutationId)) return
-    this.#crowdedOut.add(mutationId)
-    const message = `${maxCount} mutations are stored already. One more is lost when the page is closed before it is done.`
-    const details = { mutationId, mutationKey }
-    this.#mutations.report(new RealtimeError('persist-failed', message, { details }))
-  }
-
-  #forgot(count: number, why: string): void {
-    const message = `${count} stored mutations ${why}. They were removed.`
-    this.#mutations.report(new RealtimeError('given-up', message))
-  }
-
-  /** Tells a mistake of the programmer's that shows only here. */
-  #tellOnce(about: string, message: string): void {
-    if (process.env['NODE_ENV'] === 'production' || this.#told.has(about)) return
-    this.#told.add(about)
-    this.#mutations.report(new RealtimeError('usage', message, { details: { about } }))
-  }
-}
-
-function browserLocks(): TabLocks | undefined {
-  return (globalThis as { navigator?: { locks?: TabLocks } }).navigator?.locks
-}
-
-function browserChannel(name: string): TabChannel | undefined {
-  return typeof BroadcastChannel === 'function' ? new BroadcastChannel(name) : undefined
 }

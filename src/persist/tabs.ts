@@ -154,3 +154,11 @@ function sessionId(key: string, id: string): string | undefined {
     return undefined // The page may have no storage.
   }
 }
+
+export function browserLocks(): TabLocks | undefined {
+  return (globalThis as { navigator?: { locks?: TabLocks } }).navigator?.locks
+}
+
+export function browserChannel(name: string): TabChannel | undefined {
+  return typeof BroadcastChannel === 'function' ? new BroadcastChannel(name) : undefined
+}
