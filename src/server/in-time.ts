@@ -13,16 +13,6 @@ export function inTime<T>(work: PromiseLike<T>, { clock, limitMs, message }: Dea
     const cancel = clock.after(limitMs, () => {
       reject(new Error(message))
     })
-    work.then(
-      (value) => {
-        cancel()
-        resolve(value)
-      },
-      (cause: unknown) => {
-        cancel()
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it came
-        reject(cause)
-      },
-    )
+    Promise.resolve(work).finally(cancel).then(resolve, reject)
   })
 }
