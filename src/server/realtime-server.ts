@@ -1,10 +1,8 @@
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
-import type { Position } from '../core/event.ts'
 import { Connection, type ConnectionRequest, type ServerSocket } from './connection.ts'
 import { Counts } from './counts.ts'
 import { guessUserId } from './credential.ts'
-import type { NewLogEvent } from './event-log.ts'
 import { FanOut } from './fan-out.ts'
 import { Gate } from './gate.ts'
 import { afterOthers, inTurns } from './in-turns.ts'
@@ -13,7 +11,8 @@ import { LogReader } from './log-reader.ts'
 import { memoryEventLog } from './logs/memory.ts'
 import { NodeChannel, type NodeMessage } from './node-channel.ts'
 import { PresenceHub } from './presence-hub.ts'
-import { toLogEvent, type PublishedEvents } from './publish-event.ts'
+import { publisher } from './publisher.ts'
+import { reporter } from './reporter.ts'
 import type { RevokeFilter } from './server-bus.ts'
 import type { ServerContext } from './server-context.ts'
 import type {
@@ -23,8 +22,9 @@ import type {
   ServerConnection,
   ServerPlatform,
 } from './server-options.ts'
-import { noCounts, type ServerHealth, type ServerStats } from './server-stats.ts'
+import { logTime, noCounts, statsOf } from './server-stats.ts'
 import { SignalHub, type SignalListener } from './signal-hub.ts'
+import { requireFilter, requireValid } from './valid-options.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export type {
@@ -41,8 +41,6 @@ const CLOSE_TIMEOUT_MS = 5_000
 
 /** How often connections are looked at: credentials, leases and silence are exact to this. */
 const SWEEP_MS = 1_000
-
-const HEALTH_TIMEOUT_MS = 2_000
 
 /** How long before the end of a credential its client is told. */
 const RENEW_BEFORE_MS = 30_000
@@ -192,88 +190,6 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     onGone()
   }
 
-  async function append<T>(
-    topic: string,
-    event: PublishedEvents<TMap>,
-    write: (logEvent: NewLogEvent) => Promise<T>,
-  ): Promise<T> {
-    const { type }: { readonly type: string } = event
-    if (draining) {
-      throw usage(`The server is closed, so '${type}' was not published. Close it after the last publish.`)
-    }
-    const logEvent = toLogEvent(topic, event, { limits, table: options.events })
-    try {
-      const written = await write(logEvent)
-      context.counters.published++
-      return written
-    } catch (cause) {
-      throw new RealtimeError('log-failed', `'${type}' may not be published: the event log failed.`, {
-        cause,
-      })
-    }
-  }
-
-  const publish = (topic: string, event: PublishedEvents<TMap>): Promise<Position> =>
-    append(topic, event, (logEvent) => log.append(topic, logEvent))
-
-  async function publishIn(tx: unknown, topic: string, event: PublishedEvents<TMap>): Promise<void> {
-    requireTransactions(log.appendIn !== undefined)
-    await append(topic, event, async (logEvent) => log.appendIn?.(tx, topic, logEvent))
-  }
-
-  async function position(topics: readonly string[], tx?: unknown): Promise<Record<string, Position>> {
-    if (log.position) return log.position(topics, tx)
-    if (tx !== undefined) requireTransactions(false)
-    return Object.fromEntries(
-      await Promise.all(topics.map(async (topic) => [topic, await log.head(topic)] as const)),
-    )
-  }
-
-  function stats(): ServerStats {
-    const all = [...connections]
-    const buffered = all.map(({ unsentBytes }) => unsentBytes)
-    const lags = all.flatMap(({ heldBackSince }) => (heldBackSince === undefined ? [] : [heldBackSince]))
-    const now = clock.now()
-    return {
-      ...context.counters,
-      closed: { ...context.counters.closed },
-      connections: all.length,
-      users: context.users.size,
-      addresses: context.addresses.size,
-      subscriptions: all.reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
-      presences: presence.seatCount,
-      bufferedBytes: buffered.reduce((sum, bytes) => sum + bytes, 0),
-      maxBufferedBytes: buffered.reduce((most, bytes) => Math.max(most, bytes), 0),
-      heldBack: lags.length,
-      lagMs: lags.reduce((longest, since) => Math.max(longest, now - since), 0),
-    }
-  }
-
-  async function health(): Promise<ServerHealth> {
-    const startedAt = clock.now()
-    const isAnswered = await new Promise<boolean>((resolve) => {
-      const cancel = clock.after(HEALTH_TIMEOUT_MS, () => {
-        resolve(false)
-      })
-      log
-        .head('health')
-        .then(
-          () => {
-            resolve(true)
-          },
-          () => {
-            resolve(false)
-          },
-        )
-        .finally(cancel)
-    })
-    return {
-      status: draining ? 'draining' : isAnswered ? 'ok' : 'failing',
-      connections: connections.size,
-      logMs: isAnswered ? Math.max(0, clock.now() - startedAt) : undefined,
-    }
-  }
-
   async function drain({
     retryAfterMs = 1_000,
     spreadMs = connections.size < 100 ? 0 : Math.min(connections.size * 2, 60_000),
@@ -313,9 +229,13 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   return {
     limits,
     opened,
-    publish,
-    publishIn,
-    position,
+    ...publisher({
+      log,
+      limits,
+      table: options.events,
+      counters: context.counters,
+      isClosed: () => draining !== undefined,
+    }),
     revoke(filter) {
       requireFilter(filter)
       const { user, connectionId, topic } = filter
@@ -326,58 +246,15 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
       presence.start()
       return presence.members(topic)
     },
-    stats,
-    health,
+    stats: () => statsOf(connections, context),
+    async health() {
+      const logMs = await logTime(log, clock)
+      const status = draining ? 'draining' : logMs === undefined ? 'failing' : 'ok'
+      return { status, connections: connections.size, logMs }
+    },
     close(drainOptions = {}) {
       return (draining ??= drain(drainOptions))
     },
-  }
-}
-
-const usage = (message: string) => new RealtimeError('usage', message)
-
-function requireTransactions(areThere: boolean): void {
-  if (areThere) return
-  throw usage(
-    'This event log knows no transactions of the app. Use postgresEventLog, or publish after the commit.',
-  )
-}
-
-/** JavaScript callers have no types to tell them. */
-function requireValid<TIdentity, TMap extends object>(options: RealtimeServerOptions<TIdentity, TMap>): void {
-  const { authenticate, authorize, leaseMs = 1, leaseConcurrency = 1, presence = {} } = options
-  if (typeof authenticate !== 'function' || typeof authorize !== 'function') {
-    throw usage(
-      'createRealtimeServer needs authenticate and authorize. To let everybody in: authenticate: () => ({}), authorize: () => true.',
-    )
-  }
-  const { graceMs = 0, ttlMs = 1 } = presence
-  if (!(leaseMs > 0)) throw usage(`leaseMs must be a number above 0. Got ${leaseMs}.`)
-  if (!(leaseConcurrency >= 1))
-    throw usage(`leaseConcurrency must be a number from 1. Got ${leaseConcurrency}.`)
-  if (!(graceMs >= 0)) throw usage(`presence.graceMs must be a number from 0. Got ${graceMs}.`)
-  if (!(ttlMs > 0)) throw usage(`presence.ttlMs must be a number above 0. Got ${ttlMs}.`)
-}
-
-/** A filter that names nobody would mean everybody. */
-function requireFilter(filter: RevokeFilter): void {
-  const { user, connectionId, topic } = filter
-  if ([user, connectionId, topic].every((value) => value === undefined || value === '')) {
-    throw usage('revoke needs a user, a connectionId or a topic. To let go of everybody: server.close().')
-  }
-}
-
-function reporter(onError: ((error: RealtimeError) => void) | undefined): (error: RealtimeError) => void {
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const toConsole = (error: unknown) => console.error(error)
-  if (!onError) return toConsole
-  return (error) => {
-    try {
-      onError(error)
-    } catch (failure) {
-      toConsole(error)
-      toConsole(failure)
-    }
   }
 }
 

@@ -1,3 +1,9 @@
+import type { Clock } from '../core/clock.ts'
+import type { Connection } from './connection.ts'
+import type { EventLog } from './event-log.ts'
+import { inTime } from './in-time.ts'
+import type { ServerContext } from './server-context.ts'
+
 /** What has happened since the server began. */
 export interface ServerCounters {
   /** Events that `publish` has put into the log. */
@@ -56,3 +62,39 @@ export const noCounts = (): ServerCounters => ({
   revoked: 0,
   closed: {},
 })
+
+const HEALTH_TIMEOUT_MS = 2_000
+
+/** Walks over all connections. */
+export function statsOf(connections: ReadonlySet<Connection>, context: ServerContext): ServerStats {
+  const { counters, users, addresses, presence } = context
+  const all = [...connections]
+  const buffered = all.map(({ unsentBytes }) => unsentBytes)
+  const lags = all.flatMap(({ heldBackSince }) => (heldBackSince === undefined ? [] : [heldBackSince]))
+  const now = context.clock.now()
+  return {
+    ...counters,
+    closed: { ...counters.closed },
+    connections: all.length,
+    users: users.size,
+    addresses: addresses.size,
+    subscriptions: all.reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+    presences: presence.seatCount,
+    bufferedBytes: buffered.reduce((sum, bytes) => sum + bytes, 0),
+    maxBufferedBytes: buffered.reduce((most, bytes) => Math.max(most, bytes), 0),
+    heldBack: lags.length,
+    lagMs: lags.reduce((longest, since) => Math.max(longest, now - since), 0),
+  }
+}
+
+/** How long the log takes to answer, in ms. `undefined`: it does not. Never rejects. */
+export async function logTime(log: EventLog, clock: Clock): Promise<number | undefined> {
+  const startedAt = clock.now()
+  try {
+    const message = 'The event log does not answer.'
+    await inTime(log.head('health'), { clock, limitMs: HEALTH_TIMEOUT_MS, message })
+    return Math.max(0, clock.now() - startedAt)
+  } catch {
+    return undefined
+  }
+}
