@@ -2,7 +2,6 @@ import { RealtimeError } from '../core/errors.ts'
 import type { RefusalCode, ServerMessage, TopicAction } from '../core/protocol/messages.ts'
 import type { FanOut } from './fan-out.ts'
 import { jitteredLease } from './lease.ts'
-import { inTime } from './in-time.ts'
 import type { ServerLimits } from './limits.ts'
 import type { LogReader } from './log-reader.ts'
 import { Meter } from './meter.ts'
@@ -20,6 +19,7 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
   #meter: Meter | undefined
 
   abstract readonly id: string
+  abstract readonly isClosed: boolean
   abstract readonly memberId: string
   abstract readonly limiterKey: string
   abstract readonly identity: unknown
@@ -64,13 +64,12 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
 
   /** Only `true` allows: a function that forgets to return allows nobody. */
   async ask(topic: string, action: RealtimeAction): Promise<boolean> {
-    const { clock, limits } = this.context
+    const { authorizations } = this.context
+    // Its turn may come when there is nobody left to be allowed anything.
+    const question = () =>
+      this.isClosed ? false : this.context.authorize({ identity: this.identity, topic, action })
     try {
-      const answer = this.context.authorize({ identity: this.identity, topic, action })
-      if (!(answer instanceof Promise)) return (await answer) === true
-      const limitMs = limits.authorizeTimeoutMs
-      const message = 'authorize has given no answer in time (limits.authorizeTimeoutMs).'
-      return (await inTime(answer, { clock, limitMs, message })) === true
+      return (await authorizations.ask(question)) === true
     } catch (cause) {
       throw new RealtimeError('callback-failed', 'authorize failed; the topic is refused.', { cause })
     }

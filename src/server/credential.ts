@@ -16,14 +16,18 @@ export type CredentialAnswer =
   | { readonly ok: true; readonly credential: Credential }
   | { readonly ok: false; readonly code: number; readonly reason: string }
 
-type Hooks = Pick<ServerContext, 'authenticate' | 'userId' | 'expiresAt' | 'clock'>
+type Hooks = Pick<ServerContext, 'authenticate' | 'authentications' | 'userId' | 'expiresAt' | 'clock'>
 
-/** Asks the app who it is. Rejects when a function of the app fails. */
+/**
+ * Asks the app who it is, when its turn has come. Rejects when a function of the app fails. `isWanted`: whether somebody
+ * still waits for the answer by then.
+ */
 export async function readCredential(
   hooks: Hooks,
   input: { token: string | undefined; request: ConnectionRequest; previous?: unknown },
+  isWanted: () => boolean,
 ): Promise<CredentialAnswer> {
-  const identity = await hooks.authenticate(input)
+  const identity = await hooks.authentications.ask(() => (isWanted() ? hooks.authenticate(input) : null))
   if (identity === tokenExpired) return EXPIRED
   if (identity === null || identity === undefined || identity === false) {
     return { ok: false, code: CloseCode.Unauthorized, reason: 'not authenticated' }

@@ -8,8 +8,13 @@ export class Gate {
     this.#width = width
   }
 
+  /** Whoever comes now has to wait. */
+  get isFull(): boolean {
+    return this.#running >= this.#width
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#width) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    if (this.isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#running++
     try {
       return await task()

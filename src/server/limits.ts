@@ -42,10 +42,18 @@ export interface ServerLimits {
   readonly maxPresenceBytes: number
   /** Size of a signal's data; a larger one is answered with an error (`limit`). @default 4_096 // 4 KiB */
   readonly maxSignalBytes: number
-  /** How long `authorize` may take; then the topic is refused (`unavailable`). @default 10_000 // 10 s */
+  /** How long `authorize` may take, its turn included; then the topic is refused (`unavailable`). @default 10_000 // 10 s */
   readonly authorizeTimeoutMs: number
   /** From the opening of a connection to its `welcome`; later it is closed (4408). @default 10_000 // 10 s */
   readonly helloTimeoutMs: number
+  /**
+   * How often `authenticate` is asked at a time, over all connections. The others wait for their turn, and for no longer
+   * than `helloTimeoutMs`.
+   * @default 64
+   */
+  readonly maxConcurrentAuthentications: number
+  /** The same for `authorize`, and `authorizeTimeoutMs`. @default 64 */
+  readonly maxConcurrentAuthorizations: number
   /**
    * Bytes waiting to be sent on one connection. Beyond it events are held back until the client has read; then
    * it is brought up to date from the log.
@@ -85,6 +93,8 @@ const DEFAULTS: ServerLimits = {
   maxSignalBytes: 4_096,
   authorizeTimeoutMs: 10_000,
   helloTimeoutMs: 10_000,
+  maxConcurrentAuthentications: 64,
+  maxConcurrentAuthorizations: 64,
   maxBufferedBytes: 1_048_576,
   slowConsumerMs: 5_000,
   maxReplayEvents: 500,
@@ -104,14 +114,16 @@ export function messageBurst({
   return 2 * (maxMessagesPerSecond + more)
 }
 
-/** Fills in the defaults. Throws `usage` for a limit that is not a number from 0. */
+/** Fills in the defaults. Throws `usage` for a limit that is not a number from 0, or from 1. */
 export function resolveLimits(given: Partial<ServerLimits> = {}): ServerLimits {
   const limits: Record<string, number> = { ...DEFAULTS }
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue
     if (!Object.hasOwn(DEFAULTS, name)) throw new RealtimeError('usage', `There is no limit named ${name}.`)
-    if (!(value >= 0))
-      throw new RealtimeError('usage', `The limit ${name} must be a number from 0. Got ${value}.`)
+    // With none at a time, nobody would ever be let in.
+    const least = name.startsWith('maxConcurrent') ? 1 : 0
+    if (!(value >= least))
+      throw new RealtimeError('usage', `The limit ${name} must be a number from ${least}. Got ${value}.`)
     limits[name] = value
   }
   const resolved = limits as unknown as ServerLimits

@@ -2,6 +2,7 @@ import { RealtimeError } from '../core/errors.ts'
 import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { ServerMessage } from '../core/protocol/messages.ts'
 import { isSameUser, readCredential, type Credential, type CredentialAnswer } from './credential.ts'
+import { NotAskedError } from './questions.ts'
 import type { ServerContext } from './server-context.ts'
 import type { ConnectionRequest } from './server-socket.ts'
 
@@ -38,8 +39,8 @@ export class Login {
   #isEndTold = false
   /** Users that were revoked while the app is asked who this is; `undefined`: perhaps this very connection. */
   #doubted: (string | undefined)[] | undefined
-  /** The newest `auth` counts. */
-  #renewals = 0
+  /** Set while the app is asked about a new credential; `next` is the newest that has come meanwhile. */
+  #renewal: { next: string | undefined } | undefined
   /** Answered when it is known whether the address may have one more connection. */
   isAdmitted: Promise<boolean> | undefined
 
@@ -71,9 +72,14 @@ export class Login {
     try {
       do {
         this.#doubted = undefined
-        answer = await readCredential(this.#context, { token, request: this.#request })
+        const input = { token, request: this.#request }
+        answer = await readCredential(this.#context, input, () => !this.#connection.isClosed)
       } while (this.#isDoubted(answer) && !this.#connection.isClosed)
     } catch (cause) {
+      if (cause instanceof NotAskedError) {
+        this.#connection.close(CloseCode.HelloTimeout, 'too many others')
+        return
+      }
       this.#report('authenticate failed; the connection is closed.', cause)
       this.#connection.close(CloseCode.ServerError, 'authentication failed')
       return
@@ -100,14 +106,26 @@ export class Login {
     ;(this.#doubted ??= []).push(user)
   }
 
-  /** A new credential on the open connection. Never rejects. */
+  /** A new credential on the open connection. One is looked at at a time, and the newest counts. Never rejects. */
   async renew(token: string): Promise<void> {
-    const renewal = ++this.#renewals
-    const isStale = () => !this.#connection.isReady || renewal !== this.#renewals
+    if (this.#renewal) {
+      this.#renewal.next = token
+      return
+    }
+    const renewal: { next: string | undefined } = (this.#renewal = { next: undefined })
+    for (let next: string | undefined = token; next !== undefined; next = renewal.next) {
+      renewal.next = undefined
+      await this.#renewBy(next, () => !this.#connection.isReady || renewal.next !== undefined)
+    }
+    this.#renewal = undefined
+  }
+
+  /** Never rejects. */
+  async #renewBy(token: string, isStale: () => boolean): Promise<void> {
     let answer: CredentialAnswer
     try {
-      const { identity: previous } = this
-      answer = await readCredential(this.#context, { token, request: this.#request, previous })
+      const input = { token, request: this.#request, previous: this.identity }
+      answer = await readCredential(this.#context, input, () => this.#connection.isReady)
     } catch (cause) {
       this.#report('authenticate failed; the old credential stays in force.', cause)
       if (isStale()) return
@@ -145,7 +163,8 @@ export class Login {
   /** Asks the app whose another request is. Never rejects. */
   async isSameUser(token: string | undefined, request: ConnectionRequest): Promise<boolean> {
     try {
-      const answer = await readCredential(this.#context, { token, request })
+      const isWanted = () => this.#connection.isReady
+      const answer = await readCredential(this.#context, { token, request }, isWanted)
       return answer.ok && this.#connection.isReady && isSameUser(answer.credential, this)
     } catch (cause) {
       this.#report('authenticate failed; a message is not taken.', cause)

@@ -11,6 +11,7 @@ import { LogReader } from './log-reader.ts'
 import { memoryEventLog } from './logs/memory.ts'
 import { NodeChannel, type NodeMessage } from './node-channel.ts'
 import { PresenceHub } from './presence-hub.ts'
+import { Questions } from './questions.ts'
 import { publisher } from './publisher.ts'
 import { reporter } from './reporter.ts'
 import type { RevokeFilter } from './server-bus.ts'
@@ -106,6 +107,20 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     users: new Counts(),
     addresses: new Counts(),
     gate: new Gate(options.leaseConcurrency ?? 16),
+    authentications: new Questions({
+      clock,
+      limits,
+      name: 'authenticate',
+      width: 'maxConcurrentAuthentications',
+      time: 'helloTimeoutMs',
+    }),
+    authorizations: new Questions({
+      clock,
+      limits,
+      name: 'authorize',
+      width: 'maxConcurrentAuthorizations',
+      time: 'authorizeTimeoutMs',
+    }),
     counters: noCounts(),
     clock,
     random,

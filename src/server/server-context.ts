@@ -8,6 +8,7 @@ import type { Gate } from './gate.ts'
 import type { ServerLimits } from './limits.ts'
 import type { LogReader } from './log-reader.ts'
 import type { PresenceHub } from './presence-hub.ts'
+import type { Questions } from './questions.ts'
 import type { RateLimiters } from './rate-limiter.ts'
 import type { RealtimeAction } from './rights.ts'
 import type { SentMessage } from './sends.ts'
@@ -29,6 +30,9 @@ export interface ServerContext {
   readonly addresses: Counts
   /** Questions about rights that a lease has raised go through it, so that they do not come all at once. */
   readonly gate: Gate
+  /** Everything that the app's functions are asked goes through these. */
+  readonly authentications: Questions
+  readonly authorizations: Questions
   readonly counters: ServerCounters
   readonly clock: Clock
   readonly random: () => number

@@ -109,7 +109,7 @@ describe('a credential on an open connection', () => {
     expect(errors).toMatchObject([{ code: 'callback-failed' }])
   })
 
-  it('is the newest one, in whatever order the answers come', async () => {
+  it('is the newest one, and is asked about when the one before it is answered', async () => {
     const answers = new Map<string, () => void>()
     const { connect } = startManual({
       authenticate: ({ token = '', previous }) => {
@@ -121,9 +121,10 @@ describe('a credential on an open connection', () => {
     const ada = await connect('first')
     ada.send({ t: 'auth', token: 'second' })
     ada.send({ t: 'auth', token: 'third' })
-    answers.get('third')!()
-    await settle()
+    expect([...answers.keys()]).toEqual(['second'])
     answers.get('second')!()
+    await settle()
+    answers.get('third')!()
     expect(await ada.take()).toEqual([{ t: 'authed' }])
     ada.send({ t: 'subscribe', topics: [{ topic: 'third' }, { topic: 'second' }] })
     const told = await ada.take()
