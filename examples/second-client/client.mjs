@@ -18,6 +18,8 @@ const WebSocket = globalThis.WebSocket ?? (await import('ws')).WebSocket
 const positions = new Map()
 /** Topics that the server has refused for good. @type {Set<string>} */
 const refused = new Set()
+/** How often in a row a topic was refused for now. @type {Map<string, number>} */
+const putOff = new Map()
 /** Failures in a row, and what the server asked for. */
 let attempt = 0
 /** @type {number | undefined} */
@@ -31,6 +33,9 @@ const SLOW = new Set([4429, 1009, 1013])
 
 /** @param {string} what @param {object} [more] */
 const print = (what, more) => console.log(JSON.stringify({ what, ...more }))
+
+/** A backoff with jitter. @param {number} failures in a row */
+const backoffMs = (failures) => Math.min(FIRST_WAIT_MS * 2 ** failures, LONGEST_WAIT_MS) * Math.random()
 
 function connect() {
   const socket = new WebSocket(url, 'rqb.v1')
@@ -67,11 +72,15 @@ function connect() {
       process.exitCode = 1
       return
     }
-    const windowMs = SLOW.has(code)
-      ? LONGEST_WAIT_MS
-      : Math.min(FIRST_WAIT_MS * 2 ** attempt++, LONGEST_WAIT_MS)
-    setTimeout(connect, retryAfterMs ?? windowMs * Math.random())
+    setTimeout(connect, retryAfterMs ?? backoffMs(SLOW.has(code) ? Infinity : attempt++))
     retryAfterMs = undefined
+  }
+
+  /** There may be room, or an answer, in a while. @param {string} topic */
+  const askLater = (topic) => {
+    const times = putOff.get(topic) ?? 0
+    putOff.set(topic, times + 1)
+    setTimeout(() => isOver || subscribe([topic]), backoffMs(times))
   }
 
   /** @param {string} topic @param {string} epoch @param {WireEvent[]} events */
@@ -95,10 +104,12 @@ function connect() {
       if (message.outcome === 'replayed') apply(topic, message.position.epoch, message.events)
       else print(message.outcome, { topic })
       positions.set(topic, message.position)
+      putOff.delete(topic)
     } else if (t === 'events') apply(topic, message.epoch, message.events)
     else if (t === 'refused' || t === 'revoked') {
       print(t, { topic, code: message.code })
-      if (message.code !== 'unavailable') refused.add(topic)
+      if (t === 'revoked' || message.code === 'forbidden') refused.add(topic)
+      else askLater(topic)
     } else if (t === 'pong') {
       const heads = new Map(Object.entries(message.heads ?? {}))
       const behind = topics.filter((name) => {

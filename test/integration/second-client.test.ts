@@ -70,6 +70,30 @@ it('a client that was written from PROTOCOL.md alone ends when it is not let in'
   expect(client.lines).toEqual([{ what: 'closed', code: 4401 }])
 })
 
+it('a client that was written from PROTOCOL.md alone asks again for topics that found no room, and for no others', async () => {
+  const asked: string[] = []
+  let isFull = true
+  const { server, url } = await startServer({
+    authorize: ({ topic }) => topic !== 'secret',
+    rateLimiters: {
+      subscriptions: {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a limiter rejects with its numbers
+        consume: () => (isFull ? Promise.reject({ msBeforeNext: 1_000 }) : Promise.resolve()),
+      },
+    },
+    logger: { debug: (_, { topic, code }) => asked.push(`${String(topic)} ${String(code)}`) },
+  })
+  const client = startClient(url, ['a', 'secret'])
+  await client.until(() => asked.filter((one) => one === 'a limit').length >= 2)
+  isFull = false
+  await client.until(() => client.lines.some(({ what, topic }) => what === 'fresh' && topic === 'a'))
+  await client.until(() => client.lines.some(({ code }) => code === 'forbidden'))
+  await server.publish('a', { type: 'noted', data: 1 })
+  await client.until(() => client.events.length === 1)
+  expect(client.lines).toContainEqual({ what: 'refused', topic: 'a', code: 'limit' })
+  expect(asked.filter((one) => one === 'secret forbidden')).toHaveLength(1)
+})
+
 it('the second client uses nothing of the package', () => {
   const imports = [...readFileSync(SCRIPT, 'utf8').matchAll(/(?:from|import\()\s*'([^']+)'/g)].map(
     ([, name]) => name,
