@@ -1,17 +1,17 @@
 /**
- * Runs `session-state.ts`: gives it time and chance, and what the system says of the network; sets its timer. What comes
+ * Runs `transition.ts`: gives it time and chance, and what the system says of the network; sets its timer. What comes
  * while it runs is put in line.
  */
 import type { Clock } from '../clock.ts'
 import { Alarm } from './alarm.ts'
 import {
   INITIAL_STATE,
-  transition,
   type SessionCommand,
   type SessionConfig,
   type SessionEvent,
   type SessionState,
 } from './session-state.ts'
+import { transition } from './transition.ts'
 import type { WakeSignals } from './wake-signals.ts'
 
 export interface MachineOptions {

@@ -1,5 +1,5 @@
 /**
- * The shell that runs the machines: `session-state.ts` decides about the connection, `topic-stream.ts` about each
+ * The shell that runs the machines: `transition.ts` decides about the connection, `topic-stream.ts` about each
  * topic. The shell owns what they must not touch: the clock, the transport, the handlers.
  *
  * What handlers and transports call back into it is put in line while the machine runs (`machine.ts`).

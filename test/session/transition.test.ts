@@ -4,13 +4,12 @@ import { CloseCode } from '../../src/core/protocol/close-codes.ts'
 import { SESSION_LIMITS } from '../../src/core/session/limits.ts'
 import {
   INITIAL_STATE,
-  transition,
   type SessionConfig,
   type SessionEvent,
   type SessionState,
   type SessionStatus,
-  type SessionStep,
 } from '../../src/core/session/session-state.ts'
+import { transition, type SessionStep } from '../../src/core/session/transition.ts'
 import {
   DIALLED,
   MANAGED,
