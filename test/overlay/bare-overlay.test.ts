@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { BareOverlay } from '../../src/core/overlay/bare-overlay.ts'
 import type { Fact } from '../../src/core/overlay/fact.ts'
-import { Overlay, type Response } from '../../src/core/overlay/overlay.ts'
+import { Overlay } from '../../src/core/overlay/overlay.ts'
+import type { Response } from '../../src/core/overlay/take-response.ts'
 import type { PatchingEffect } from '../../src/core/routing/effect.ts'
 import { update, upsert } from '../../src/core/routing/effects.ts'
 

@@ -2,7 +2,7 @@ import type { Query, QueryKey } from '@tanstack/query-core'
 import { RealtimeError } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
 import type { Fact } from '../overlay/fact.ts'
-import type { Outcome } from '../overlay/overlay.ts'
+import type { Outcome } from '../overlay/outcome.ts'
 import type { Effect } from '../routing/effect.ts'
 
 /** The error for an effect that could not be applied. The query concerned is fetched instead. */

@@ -8,7 +8,9 @@ import { newEntry, type Entry } from './entry.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from './fact.ts'
 import { foldEffects } from './fold-effects.ts'
 import type { EffectContext } from '../routing/effect.ts'
-import type { Outcome, Overlay, Response } from './overlay.ts'
+import type { Outcome } from './outcome.ts'
+import type { Overlay } from './overlay.ts'
+import type { Response } from './take-response.ts'
 import type { LoggedEvent, StreamLog } from './stream-log.ts'
 
 /** What the cache stage does with an overlay, be it a bare one. */

@@ -1,6 +1,6 @@
 /** What an event, or a confirmed local write, does to one query, and where it stands in the stream it came by. */
 import type { Position, RealtimeEvent } from '../event.ts'
-import type { InvalidateEffect, PatchingEffect } from '../routing/effect.ts'
+import type { Effect, InvalidateEffect, PatchingEffect } from '../routing/effect.ts'
 import { isReplayable } from '../routing/effects.ts'
 
 export type RefetchType = InvalidateEffect['refetchType']
@@ -36,3 +36,7 @@ export function widest(a: RefetchType | undefined, b: RefetchType): RefetchType 
   if (WIDTH[a] === WIDTH[b]) return 'all' // active and inactive
   return WIDTH[a] > WIDTH[b] ? a : b
 }
+
+/** Whether it says what is in a query, and not only that the query is out of date. */
+export const isPatching = (effect: Effect): effect is PatchingEffect =>
+  effect.kind !== 'invalidate' && effect.kind !== 'drop'

@@ -47,9 +47,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'R6: a response that is older than what is known is shown',
     edits: [
       {
-        file: 'core/overlay/overlay.ts',
-        find: 'if (entry.base !== undefined && positions && this.#isTooOld',
-        replace: 'if (false && positions && this.#isTooOld',
+        file: 'core/overlay/take-response.ts',
+        find: 'if (entry.base === undefined || positions === undefined) return false',
+        replace: 'return false',
       },
     ],
     configuration: 'stale replicas',
@@ -58,9 +58,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'R7: what came during a fetch is not applied to its response',
     edits: [
       {
-        file: 'core/overlay/overlay.ts',
-        find: 'return { missed: [...earlier, ...late], isCovered }',
-        replace: 'return { missed: [], isCovered }',
+        file: 'core/overlay/take-response.ts',
+        find: 'return { facts: [...earlier, ...late], isCovered }',
+        replace: 'return { facts: [], isCovered }',
       },
     ],
     configuration: 'positions',
