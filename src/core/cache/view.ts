@@ -46,6 +46,7 @@ export class View {
       if (shown !== data) writer.patch(query, shown)
       journal.noteWrite(query)
     }
-    overlay.prune(query)
+    // With one more page come the others as they were shown when its fetch began, be it with guesses that are over.
+    if (journal.get(query)?.page === undefined) overlay.prune(query)
   }
 }

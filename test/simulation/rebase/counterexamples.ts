@@ -1201,4 +1201,18 @@ export const COUNTEREXAMPLES: readonly Counterexample[] = [
       ['settle-failed', 0, 20, 1064],
     ],
   },
+  {
+    name: 'one more page is fetched while a guess is shown that is refused before it comes',
+    configuration: 'no positions, row events',
+    clients: 1,
+    queries: 266,
+    habits: 16,
+    commands: [
+      ['refetch', 2, 8, 7664],
+      ['serve', 0, 59, 5426],
+      ['mutate', 0, 10, 3754],
+      ['respond', 1, 8, 2230],
+      ['page', 4, 2, 876],
+    ],
+  },
 ]
