@@ -1,12 +1,15 @@
-import { systemClock, type Clock } from '../../core/clock.ts'
 import { RealtimeError } from '../../core/errors.ts'
 import type { Position } from '../../core/event.ts'
-import type { EventLog, LogEntry, LogEvent, LogListener, LogRead, NewLogEvent } from '../event-log.ts'
+import type { EventLog, LogEntry, LogListener, NewLogEvent } from '../event-log.ts'
+import { reporter } from '../reporter.ts'
+import { noPosition, toRead, type HeadRow, type ReadRow } from './postgres/read-rows.ts'
+import { Retention } from './postgres/retention.ts'
 import { postgresEventLogSchema } from './postgres/schema.ts'
-import { openListening, type SqlClient, type SqlDatabase } from './postgres/sql-client.ts'
+import { settingsOf, usage, type PostgresEventLogOptions } from './postgres/settings.ts'
+import { openListening, type SqlClient } from './postgres/sql-client.ts'
 import { postgresStatements } from './postgres/statements.ts'
 import { PostgresTail } from './postgres/tail.ts'
-import { eventFromRow, fromSqlText, toSqlText, type EventRow } from './postgres/text.ts'
+import { fromSqlText, toSqlText } from './postgres/text.ts'
 
 export { postgresBus } from '../postgres-bus.ts'
 export type { PostgresBus, PostgresBusOptions } from '../postgres-bus.ts'
@@ -16,50 +19,8 @@ export type {
   PostgresIdempotencyStoreOptions,
 } from '../postgres-idempotency-store.ts'
 export { postgresEventLogSchema } from './postgres/schema.ts'
+export type { PostgresEventLogOptions } from './postgres/settings.ts'
 export type { EmbeddedSql, SqlClient, SqlDatabase, SqlPool, SqlPoolClient } from './postgres/sql-client.ts'
-
-export interface PostgresEventLogOptions {
-  /**
-   * The app's own `pg.Pool`, or its PGlite. The log never closes it. It keeps one connection of a pool, on which it
-   * listens, while somebody subscribes.
-   *
-   * A pool that notices a dead network: `new Pool({ keepAlive: true, connectionTimeoutMillis: 5_000,
-   * query_timeout: 10_000 })`. Give it an `error` listener: without one, a connection that breaks while idle ends
-   * the process.
-   */
-  readonly db: SqlDatabase
-  /**
-   * The schema of the log's tables, and the channel of its notifications: 1 to 40 lower-case letters, digits and
-   * `_`, beginning with a letter.
-   * @default 'realtime'
-   */
-  readonly schema?: string | undefined
-  /** How many events of one topic are kept. @default 1_000 */
-  readonly maxEventsPerTopic?: number | undefined
-  /** How long an event is kept, in ms. @default 86_400_000 // 1 day */
-  readonly maxAgeMs?: number | undefined
-  /**
-   * A topic that had no event for so long is forgotten, in ms; it comes back in a new epoch.
-   * @default 2_592_000_000 // 30 days
-   */
-  readonly forgetTopicsAfterMs?: number | undefined
-  /** How often what is not kept is deleted while somebody subscribes, in ms. 0: only `trim()` does. @default 30_000 */
-  readonly trimEveryMs?: number | undefined
-  /** How often the log is looked at without being woken, in ms: for what a notification did not tell. @default 1_000 */
-  readonly pollMs?: number | undefined
-  /**
-   * Whether appends notify the other nodes. PostgreSQL lets transactions that notify commit one after the other; an
-   * app that writes thousands of events a second leaves it out and is heard by polling.
-   * @default true
-   */
-  readonly notify?: boolean | undefined
-  /** A look at the log that takes longer is given up and its connection replaced, in ms. @default 10_000 */
-  readonly timeoutMs?: number | undefined
-  /** Hears of an outage once, when it begins. Appends and reads reject by themselves. @default console.error */
-  readonly onError?: ((error: RealtimeError) => void) | undefined
-  /** What the log reads from the platform; tests pass their own. */
-  readonly platform?: { readonly clock?: Clock; readonly random?: () => number } | undefined
-}
 
 export interface PostgresEventLog extends EventLog {
   /**
@@ -88,21 +49,9 @@ export interface PostgresEventLog extends EventLog {
   trim(): Promise<number>
 }
 
-interface HeadRow {
-  readonly topic: string
-  readonly epoch: string
-  readonly head: number
-}
-
-interface ReadRow extends HeadRow, Omit<EventRow, 'offset'> {
-  /** `null`: there is no event. */
-  readonly offset: number | null
-}
-
-const FORGET_EVERY_MS = 3_600_000
-const MAX_DELETES = 5_000
 /** What PostgreSQL says when a schema, a table or a function is not there. */
 const NOT_SET_UP = new Set(['3F000', '42P01', '42883'])
+
 /**
  * The event log in PostgreSQL, for many nodes, or in PGlite for one: an event commits with the rows that it tells of.
  * Set it up once with `migrate()`.
@@ -120,29 +69,14 @@ const NOT_SET_UP = new Set(['3F000', '42P01', '42883'])
  * const server = createRealtimeServer({ log, authenticate, authorize })
  */
 export function postgresEventLog(options: PostgresEventLogOptions): PostgresEventLog {
-  const settings = resolve(options)
+  const settings = settingsOf(options)
   const { db, schema, clock } = settings
   const statements = postgresStatements(schema)
   const listeners = new Map<LogListener, (() => void) | undefined>()
   /** Runs while somebody listens. */
   let tail: PostgresTail | undefined
-  let cancelTrim = () => {}
-  let forgottenAt = clock.now()
   let closed = false
-
-  const report = (error: RealtimeError) => {
-    try {
-      if (options.onError) {
-        options.onError(error)
-        return
-      }
-    } catch (failure) {
-      // eslint-disable-next-line no-console -- nothing is swallowed
-      console.error(failure)
-    }
-    // eslint-disable-next-line no-console -- the default of onError
-    console.error(error)
-  }
+  const report = reporter(settings.onError)
 
   const query = async <TRow>(client: SqlClient, text: string, params: unknown[]): Promise<TRow[]> => {
     if (closed) throw usage('The event log is closed. Create a new one.')
@@ -158,6 +92,15 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
       )
     }
   }
+
+  const retention = new Retention({
+    settings,
+    statements,
+    query: (text, params) => query(db, text, params),
+    onFailed(error) {
+      if (!closed) report(error)
+    },
+  })
 
   const heads = async (topics: readonly string[], client: SqlClient) => {
     const rows = await query<HeadRow>(client, statements.heads, [JSON.stringify(topics.map(toSqlText))])
@@ -190,51 +133,14 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
       },
       report,
     })
-    scheduleTrim()
+    retention.begin(tail)
   }
 
   const end = async () => {
-    cancelTrim()
+    retention.end()
     const ended = tail
     tail = undefined
     await ended?.stop()
-  }
-
-  const scheduleTrim = () => {
-    if (settings.trimEveryMs === 0) return
-    cancelTrim = clock.after(settings.trimEveryMs, () => {
-      const mine = tail
-      trim(mine?.takeBusy(settings.maxEventsPerTopic) ?? [])
-        .catch((cause: unknown) => {
-          if (!closed) report(new RealtimeError('log-failed', 'Old events were not deleted.', { cause }))
-        })
-        .finally(() => {
-          if (tail && tail === mine) scheduleTrim()
-        })
-    })
-  }
-
-  /** Without `topics`: of all. A topic that another node is at will be busy again, or its events grow old. */
-  const trim = async (topics?: readonly string[]): Promise<number> => {
-    const { maxEventsPerTopic, maxAgeMs } = settings
-    const params = [
-      topics ? JSON.stringify(topics.map(toSqlText)) : null,
-      maxEventsPerTopic,
-      maxAgeMs,
-      MAX_DELETES,
-    ]
-    let total = 0
-    for (;;) {
-      const [row] = await query<{ deleted: number }>(db, statements.trim, params)
-      const deleted = Number(row?.deleted ?? 0)
-      if (deleted <= 0) break
-      total += deleted
-    }
-    if (clock.now() - forgottenAt >= FORGET_EVERY_MS) {
-      forgottenAt = clock.now()
-      await query(db, statements.forget, [settings.forgetTopicsAfterMs, MAX_DELETES])
-    }
-    return total
   }
 
   return {
@@ -291,7 +197,7 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
         if (listeners.delete(own) && listeners.size === 0) void end()
       }
     },
-    trim: () => trim(),
+    trim: () => retention.trim(),
     async close() {
       closed = true
       listeners.clear()
@@ -299,55 +205,3 @@ export function postgresEventLog(options: PostgresEventLogOptions): PostgresEven
     },
   }
 }
-
-function toRead(rows: readonly ReadRow[], after: Position): LogRead {
-  const [state] = rows
-  if (!state) return noPosition()
-  const head: Position = { epoch: state.epoch, offset: Number(state.head) }
-  if (after.epoch !== head.epoch || after.offset > head.offset) return { outcome: 'reset', head }
-  const events: LogEvent[] = []
-  for (const { offset, type, json, mutationId } of rows) {
-    if (offset === null) continue
-    // Trimmed in the middle: what is whole ends here.
-    if (Number(offset) !== after.offset + events.length + 1) break
-    events.push(eventFromRow({ type, json, mutationId, offset }))
-  }
-  if (events.length === 0 && after.offset < head.offset) return { outcome: 'reset', head }
-  return { outcome: 'events', events, head }
-}
-
-function noPosition(): never {
-  throw new Error('The schema of the event log is empty. Run log.migrate() again.')
-}
-
-function resolve(options: PostgresEventLogOptions) {
-  const { db, schema = 'realtime', notify = true, platform = {} } = options
-  if (typeof (db as Partial<SqlClient> | undefined)?.query !== 'function') {
-    throw usage('postgresEventLog needs a database: postgresEventLog({ db: pool }), a pg.Pool or a PGlite.')
-  }
-  const maxAgeMs = above0('maxAgeMs', options.maxAgeMs ?? 86_400_000)
-  const trimEveryMs = options.trimEveryMs ?? 30_000
-  return {
-    db,
-    schema,
-    notify,
-    clock: platform.clock ?? systemClock,
-    random: platform.random ?? Math.random,
-    maxEventsPerTopic: above0('maxEventsPerTopic', options.maxEventsPerTopic ?? 1_000),
-    maxAgeMs,
-    forgetTopicsAfterMs: Math.max(
-      maxAgeMs,
-      above0('forgetTopicsAfterMs', options.forgetTopicsAfterMs ?? 2_592_000_000),
-    ),
-    trimEveryMs: trimEveryMs === 0 ? 0 : above0('trimEveryMs', trimEveryMs),
-    pollMs: above0('pollMs', options.pollMs ?? 1_000),
-    timeoutMs: above0('timeoutMs', options.timeoutMs ?? 10_000),
-  }
-}
-
-function above0(name: string, value: number): number {
-  if (value > 0) return value
-  throw usage(`${name} of postgresEventLog must be above 0. Got ${value}.`)
-}
-
-const usage = (message: string) => new RealtimeError('usage', message)

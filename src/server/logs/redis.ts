@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from '../../core/clock.ts'
 import { RealtimeError } from '../../core/errors.ts'
 import type { EventLog, LogEntry, LogListener } from '../event-log.ts'
+import { reporter } from '../reporter.ts'
 import { FeedReader } from './redis/feed-reader.ts'
 import { RedisLink, type RedisClient } from './redis/link.ts'
 import { RedisShard, type Appended } from './redis/shard.ts'
@@ -227,20 +228,6 @@ const usage = (message: string) => new RealtimeError('usage', message)
 function bound(name: string, value: number): number {
   if (Number.isSafeInteger(value) && value > 0) return value
   throw usage(`${name} of redisEventLog must be a whole number above 0. Got ${value}.`)
-}
-
-function reporter(onError: ((error: RealtimeError) => void) | undefined): (error: RealtimeError) => void {
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const toConsole = (error: unknown) => console.error(error)
-  if (!onError) return toConsole
-  return (error) => {
-    try {
-      onError(error)
-    } catch (failure) {
-      toConsole(error)
-      toConsole(failure)
-    }
-  }
 }
 
 /** Names a node, or a history: 48 bits, in 12 characters that a key and an epoch may have. */
