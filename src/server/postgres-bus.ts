@@ -5,6 +5,7 @@ import { Follower, unanswered } from './logs/postgres/follower.ts'
 import { NotificationReader, toNotifications } from './logs/postgres/notifications.ts'
 import { quoted } from './logs/postgres/quoted.ts'
 import { openListening, type SqlClient, type SqlDatabase } from './logs/postgres/sql-client.ts'
+import { reporter } from './reporter.ts'
 import type { ServerBus } from './server-bus.ts'
 
 export interface PostgresBusOptions {
@@ -72,8 +73,7 @@ export function postgresBus(options: PostgresBusOptions): PostgresBus {
   requireListening(db)
   quoted(channel, 'channel of the bus')
   requireAbove0({ timeoutMs, checkMs })
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const report = options.onError ?? ((error: RealtimeError) => console.error(error))
+  const report = reporter(options.onError)
   const listeners = new Set<(message: string) => void>()
   const reader = new NotificationReader()
   let pending: Pending[] = []

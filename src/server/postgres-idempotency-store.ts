@@ -5,6 +5,7 @@ import type { IdempotencyStore } from './idempotency.ts'
 import { quoted } from './logs/postgres/quoted.ts'
 import type { SqlClient } from './logs/postgres/sql-client.ts'
 import { fromSqlText, toSqlText } from './logs/postgres/text.ts'
+import { reporter } from './reporter.ts'
 
 export interface PostgresIdempotencyStoreOptions {
   /** The app's own `pg.Pool`, or its PGlite. The store never closes it. */
@@ -85,8 +86,7 @@ export function postgresIdempotencyStore(options: PostgresIdempotencyStoreOption
     if (value > 0) continue
     throw new RealtimeError('usage', `${name} of postgresIdempotencyStore must be above 0. Got ${value}.`)
   }
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const report = options.onError ?? ((error: RealtimeError) => console.error(error))
+  const report = reporter(options.onError)
   const statements = statementsOf(schema)
   const clock = systemClock
   const newId = () => crypto.randomUUID()

@@ -1,6 +1,7 @@
 import { systemClock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
 import { RedisLink, type RedisClient } from './logs/redis/link.ts'
+import { reporter } from './reporter.ts'
 import type { ServerBus } from './server-bus.ts'
 
 export interface RedisBusOptions {
@@ -52,8 +53,7 @@ const RETRY_MAX_MS = 2_000
 export function redisBus(options: RedisBusOptions): RedisBus {
   const { client, prefix = 'rqb', timeoutMs = 1_000 } = options
   const channel = `${prefix}:bus`
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const report = options.onError ?? ((error: RealtimeError) => console.error(error))
+  const report = reporter(options.onError)
   const listeners = new Set<(message: string) => void>()
   const link = new RedisLink({
     client,

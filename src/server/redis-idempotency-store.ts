@@ -5,6 +5,7 @@ import { claimingStore } from './claiming-store.ts'
 import type { IdempotencyStore } from './idempotency.ts'
 import { RedisLink, type RedisClient } from './logs/redis/link.ts'
 import type { Script } from './logs/redis/scripts.ts'
+import { reporter } from './reporter.ts'
 
 export interface RedisIdempotencyStoreOptions {
   /**
@@ -76,8 +77,7 @@ export function redisIdempotencyStore(options: RedisIdempotencyStoreOptions): Re
     const message = `${name} of redisIdempotencyStore must be a whole number above 0. Got ${value}.`
     throw new RealtimeError('usage', message)
   }
-  // eslint-disable-next-line no-console -- the default of onError: nothing is swallowed
-  const report = options.onError ?? ((error: RealtimeError) => console.error(error))
+  const report = reporter(options.onError)
   const link = new RedisLink({ client, clock: systemClock, random: Math.random, report })
   const run = (one: Script, id: string, args: readonly (string | number)[]) =>
     link.run(one, { keys: [`${prefix}:answer:${id}`], args }, timeoutMs)

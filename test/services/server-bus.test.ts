@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import { postgresBus, type SqlDatabase } from '../../src/server/logs/postgres.ts'
 import { serverBusContract } from '../../src/testing/index.ts'
@@ -109,6 +109,28 @@ describe.each(busKinds())('the bus in $name', (kind) => {
     service.thaw()
     await sayUntilHeard('"after"')
   })
+
+  it('goes on when onError throws, and says so on the console', async () => {
+    const toConsole = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const told = new Promise((resolve) => toConsole.mockImplementation(resolve))
+    onTestFinished(() => toConsole.mockRestore())
+    const bus = kind.open(newCluster(), () => {
+      throw new Error('the onError of the app')
+    })
+    onTestFinished(() => bus.close())
+    let isHeard = false
+    bus.subscribe(() => (isHeard = true))
+    const sayUntilHeard = async () => {
+      for (isHeard = false; !isHeard; await new Promise((resolve) => setImmediate(resolve))) {
+        await Promise.resolve(bus.publish('"hi"')).catch(() => undefined)
+      }
+    }
+    await sayUntilHeard()
+    await service.kill()
+    expect(await told).toMatchObject({ code: 'bus-failed' })
+    await service.restart()
+    await sayUntilHeard()
+  }, 30_000)
 
   it('is back by itself after what carries it was killed, and heals what it has lost', async () => {
     const cluster = newCluster()
