@@ -7,7 +7,7 @@ import type { Overlay } from '../overlay/overlay.ts'
 import { passBarrier } from './barrier.ts'
 import type { CacheSync } from './cache-sync.ts'
 import { matchSafely } from './match-safely.ts'
-import type { OptimisticHost } from './optimistic.ts'
+import type { OptimisticHost } from './optimistic-host.ts'
 import { CLEAR, type PositionedFetchOptions } from './positioned-fetch.ts'
 
 export function optimisticHost(cache: CacheSync): Omit<OptimisticHost, 'overlay'> {

@@ -1,7 +1,7 @@
 /** One of the app's mutations, as options carry it, as it runs, and as the app is told of it. */
 import type { Mutation, MutationKey, MutationOptions, QueryKey } from '@tanstack/query-core'
 import type { Effect, ItemId } from '../routing/effect.ts'
-import type { ReadBelow } from './optimistic.ts'
+import type { ReadBelow } from './optimistic-host.ts'
 import type { PositionSource } from './position-source.ts'
 
 /**

@@ -166,7 +166,7 @@ export class Bases<TQuery extends EffectContext> {
     // At the limit the older half goes into the base: what is shown stays the same, and a fetch is wanted anyway.
     const oldest = entry.facts.splice(0, entry.facts.length - maxFacts / 2)
     entry.base = foldEffects(
-      oldest.flatMap(({ effects }) => effects),
+      oldest.flatMap((fact) => (this.log.contains(entry.positions, fact) ? [] : fact.effects)),
       entry.base,
       query,
     ).data

@@ -192,7 +192,11 @@ export function layersOver(
   { log, heldFrom }: { log: StreamLog; heldFrom: number },
 ): Placed[] {
   const placed: Placed[] = []
-  for (const fact of entry.facts) if (fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
+  for (const fact of entry.facts) {
+    // Of another epoch than the base: that the base is of the later one may have become known since.
+    const isIn = log.contains(entry.positions, fact)
+    if (!isIn && fact.tick <= heldFrom) placed.push({ fact, effects: fact.effects })
+  }
 
   const isAfter = (item: (typeof placed)[number], acks: ReadonlyMap<string, Position>) => {
     const { topic, position } = item.fact?.event ?? {}

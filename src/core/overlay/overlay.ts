@@ -72,6 +72,16 @@ export class Overlay<TQuery extends EffectContext> extends Bases<TQuery> {
     }
   }
 
+  /** Nothing of an operation is to be shown any more. */
+  end(mutationId: string): void {
+    this.operations.delete(mutationId)
+    for (const { kept, echoed, overtaken } of this.entries.values()) {
+      kept.delete(mutationId)
+      echoed.delete(mutationId)
+      overtaken.delete(mutationId)
+    }
+  }
+
   /** Forgets entries that prove nothing and cover nothing: their base is what the cache shows. */
   prune(query: TQuery): void {
     if (this.entries.get(query)?.positions.size !== 0) return
