@@ -6,6 +6,7 @@ import type { FetchJournal } from './fetch-journal.ts'
 import type { ForeignWrites } from './foreign-writes.ts'
 import type { KeyIndex } from './key-index.ts'
 import type { Optimistic } from './optimistic.ts'
+import type { QueryPositions } from './query-positions.ts'
 import type { Refetches } from './refetches.ts'
 import type { View } from './view.ts'
 
@@ -20,10 +21,14 @@ export interface CacheParts {
   readonly view: View
   /** Not to be kept: a bare one may give way to another. */
   readonly overlay: QueryOverlay<Query>
+  /** What is known of positions beside it, once responses say them. */
+  readonly positions: QueryPositions | undefined
   /** The mutations that are shown before they are confirmed, once the app has any. */
   readonly optimistic: Optimistic | undefined
   /** False: the cache is not ours to write. */
   readonly isAttached: boolean
+  /** The confirmed data of a query, under what mutations show. */
+  baseOf(query: Query): unknown
   /** Applies what has arrived and waits for its frame. */
   flush(): void
 }

@@ -7,9 +7,9 @@
  *                                        └▶ InvalidationScheduler (when to fetch) ◀── FetchJournal (what a
  *                                                                                  response may have missed)
  *
- * What it has done by others: an event (`plan-writer.ts`), a fetch that begins or ends (`fetch-outcomes.ts`), a broken
- * stream (`query-resync.ts`), what is out of date (`refetches.ts`), positions that come with data
- * (`query-positions.ts`).
+ * What it has done by others: an event (`plan-writer.ts`), a fetch that begins or ends (`fetch-outcomes.ts`), data that
+ * comes from elsewhere (`found-data.ts`) or with positions (`query-positions.ts`), a broken stream (`query-resync.ts`),
+ * what is out of date (`refetches.ts`).
  *
  * It listens to the query cache to keep the index, to open and close journal records, and to bring a response up to
  * date with what arrived while it was on its way. The listener runs inside query-core's dispatch, before React is
@@ -18,7 +18,6 @@
 import type { Query, QueryKey } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
 import { BareOverlay, type QueryOverlay } from '../overlay/bare-overlay.ts'
-import { rebase } from '../overlay/entry.ts'
 import type { Overlay, OverlayOptions } from '../overlay/overlay.ts'
 import type { Effect } from '../routing/effect.ts'
 import { Batcher } from './batcher.ts'
@@ -26,17 +25,25 @@ import type { CacheParts } from './cache-parts.ts'
 import { changeOf, type CacheChange } from './cache-change.ts'
 import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
 import { CacheWriter } from './cache-writer.ts'
-import { effectFailed, problemsOf } from './effect-failed.ts'
+import { effectFailed } from './effect-failed.ts'
 import { FetchJournal } from './fetch-journal.ts'
-import { FetchOutcomes } from './fetch-outcomes.ts'
+import {
+  caughtUp,
+  fetchFailed,
+  fetchRetrying,
+  fetchReverted,
+  fetchStarted,
+  fetchSucceeded,
+} from './fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
+import { distrust, join, place, takeAsBase, writtenByApp } from './found-data.ts'
 import { KeyIndex } from './key-index.ts'
 import type { Optimistic } from './optimistic.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
 import { touches } from './match-safely.ts'
-import { PlanWriter } from './plan-writer.ts'
+import { writePlan } from './plan-writer.ts'
 import type { QueryPositions } from './query-positions.ts'
-import { QueryResync } from './query-resync.ts'
+import { resyncQueries } from './query-resync.ts'
 import { Refetches } from './refetches.ts'
 import { View } from './view.ts'
 
@@ -53,9 +60,6 @@ export class CacheSync implements CacheParts {
   /** What is known of positions beside it, once responses say them. */
   positions: QueryPositions | undefined
   optimistic: Optimistic | undefined
-  readonly #plans = new PlanWriter(this)
-  readonly #fetches = new FetchOutcomes(this)
-  readonly #resync = new QueryResync(this)
   readonly #batcher: Batcher<RoutedEvent>
   readonly #bare = new BareOverlay<Query>()
   /** What `stop` has left undone: their events are counted as received, and will not come again. Done by `start`. */
@@ -152,16 +156,16 @@ export class CacheSync implements CacheParts {
     if (this.positions) return
     this.positions = make()
     // What has come with them before anybody asked.
-    for (const query of this.index.match({})) this.#place(query)
+    for (const query of this.index.match({})) place(this, query)
   }
 
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */
   #resumed(query: Query): void {
-    this.#joined(query)
+    join(this, query)
     const isKept = this.#left.has(query) && this.#left.get(query) === query.state.data
     if (isKept) return this.view.show(query)
     if (this.overlay.entries.has(query)) this.#unfinished.add(query)
-    this.#based(query)
+    takeAsBase(this, query)
   }
 
   /** The query with this key. */
@@ -208,7 +212,7 @@ export class CacheSync implements CacheParts {
   advance(topic: string, position: Position): void {
     this.flush()
     this.overlay.log.advance(topic, position, this.overlay.tick)
-    this.#fetches.caughtUp()
+    caughtUp(this)
     this.optimistic?.moved()
   }
 
@@ -216,7 +220,7 @@ export class CacheSync implements CacheParts {
   resync(isConcerned: (query: Query) => boolean, resync: Resync): void {
     this.flush()
     this.view.together(() => {
-      this.#resync.run(isConcerned, resync)
+      resyncQueries(this, isConcerned, resync)
       this.optimistic?.moved()
     })
   }
@@ -232,7 +236,7 @@ export class CacheSync implements CacheParts {
       })
       for (const [query, plan] of plans) {
         try {
-          if (this.isAttached) this.#plans.write(query, plan)
+          if (this.isAttached) writePlan(this, query, plan)
           else {
             // An error handler has stopped the bridge.
             this.#unfinished.add(query)
@@ -247,7 +251,7 @@ export class CacheSync implements CacheParts {
         if (event && topic !== undefined && position)
           this.overlay.log.append(topic, { event: { ...event, position }, effects })
       }
-      this.#fetches.caughtUp()
+      caughtUp(this)
       this.optimistic?.received(batch, plans)
     })
     this.options.onApplied(batch)
@@ -256,8 +260,10 @@ export class CacheSync implements CacheParts {
   #onCacheChange(change: CacheChange): void {
     const { query } = change
     if (change.type === 'added') {
-      this.#added(query)
-      if (query.state.data !== undefined) this.#distrust(query)
+      this.index.add(query)
+      join(this, query)
+      takeAsBase(this, query)
+      if (query.state.data !== undefined) distrust(this, query)
     } else if (change.type === 'rehashed') this.index.add(query)
     else if (change.type === 'observed') this.optimistic?.observed(query)
     else if (change.type === 'removed') {
@@ -266,82 +272,20 @@ export class CacheSync implements CacheParts {
       this.refetches.forget(query)
       this.foreignWrites.forget(query)
       this.overlay.entries.delete(query)
-    } else if (change.type === 'fetching') this.#fetches.started(query, change.page)
-    else if (change.type === 'fetched') this.#fetches.succeeded(query)
-    else if (change.type === 'reverted') this.#fetches.reverted(query)
-    else if (change.type === 'failed') this.#fetches.failed(query)
-    else if (change.type === 'retrying') this.#fetches.retrying(query)
+    } else if (change.type === 'fetching') fetchStarted(this, query, change.page)
+    else if (change.type === 'fetched') fetchSucceeded(this, query)
+    else if (change.type === 'reverted') fetchReverted(this, query)
+    else if (change.type === 'failed') fetchFailed(this, query)
+    else if (change.type === 'retrying') fetchRetrying(this, query)
     else if (change.type === 'reset') {
       this.journal.close(query)
-      this.#based(query)
+      takeAsBase(this, query)
     } else if (this.writer.isWriting) return
-    else if (change.type === 'written') this.#writtenByOthers(query)
+    else if (change.type === 'written') writtenByApp(this, query)
     else if (change.type === 'restored') {
       // A persister puts the age right of what it has answered a fetch with: the data stays.
-      if (change.hasData) this.#based(query)
-      this.#distrust(query)
+      if (change.hasData) takeAsBase(this, query)
+      distrust(this, query)
     }
-  }
-
-  #added(query: Query): void {
-    this.index.add(query)
-    this.#joined(query)
-    this.#based(query)
-  }
-
-  /** What came before a query was seen here is not known, nor when the fetch began that it may be in. */
-  #joined(query: Query): void {
-    this.foreignWrites.changed(query)
-    if (query.state.fetchStatus !== 'idle')
-      this.journal.open(query, { page: undefined, startedAt: this.overlay.tick })
-  }
-
-  /** The data that a query has now is its base, wherever it came from. */
-  #based(query: Query): void {
-    this.overlay.forget(query)
-    this.#place(query)
-    this.optimistic?.cover(query)
-  }
-
-  /** Data that has come with its positions is as good as a response that was read there. */
-  #place(query: Query): void {
-    const came = this.positions?.take(query)
-    if (came === undefined) return
-    // Mutations may be shown over it by now.
-    const outcome = this.overlay.respond(query, {
-      data: this.baseOf(query),
-      positions: came,
-      startedAt: 0,
-      page: undefined,
-      arrived: [],
-      undecided: new Set(),
-    })
-    for (const error of problemsOf(query, outcome, [])) this.options.onError(error)
-    this.view.show(query)
-    if (outcome.refetchType) this.#distrust(query)
-  }
-
-  /**
-   * Data came from a persister, from hydration or from `initialData` while events were coming: how old it is in terms
-   * of the stream is not known, and what came before it was not applied to it. It may be shown, and is fetched.
-   */
-  #distrust(query: Query): void {
-    // Not inside the dispatch: whoever restores it may not have finished.
-    queueMicrotask(() => {
-      if (this.isAttached && !this.overlay.isLive(query)) this.refetches.invalidate(query, 'active')
-    })
-  }
-
-  /** The app wrote the query itself. A cancel keeps that, so nothing of ours is put back over it. */
-  #writtenByOthers(query: Query): void {
-    const record = this.journal.get(query)
-    if (record !== undefined) record.written = undefined
-    this.foreignWrites.writtenByApp(query)
-    const entry = this.overlay.entries.get(query)
-    if (entry) rebase(entry, query.state.data)
-    this.optimistic?.writtenByApp(query)
-    this.view.show(query)
-    // Made from data that was out of date, it is out of date as well.
-    if (this.refetches.scheduler.staleness(query)) this.writer.invalidate(query)
   }
 }

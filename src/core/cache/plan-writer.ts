@@ -7,69 +7,53 @@ import type { CacheParts } from './cache-parts.ts'
 import { problemsOf } from './effect-failed.ts'
 import type { Plan } from './plan-batch.ts'
 
-export class PlanWriter {
-  readonly #parts: CacheParts
-
-  constructor(parts: CacheParts) {
-    this.#parts = parts
+export function writePlan(parts: CacheParts, query: Query, { facts: planned, isDropped }: Plan): void {
+  const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = parts
+  if (isDropped) {
+    if (writer.drop(query)) refetches.scheduler.request(query, 'active')
+    return
   }
-
-  write(query: Query, { facts: planned, isDropped }: Plan): void {
-    const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = this.#parts
-    if (isDropped) {
-      if (writer.drop(query)) refetches.scheduler.request(query, 'active')
-      return
-    }
-    const entry = overlay.entries.get(query)
-    const facts = optimistic ? planned.map((fact) => optimistic.ordered(query, fact)) : planned
-    const isProven = (fact: Fact) => overlay.log.contains(entry?.positions, fact) === true
-    const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
-    journal.note(query, facts)
-    const { data, dataUpdatedAt, fetchStatus } = query.state
-    const effects = news.flatMap((fact) => fact.effects)
-    const isReplacement = effects.some((effect) => effect.kind === 'setData' && effect.replace)
-    let refetchType: RefetchType | undefined
-    // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
-    if (entry?.base !== undefined && !isReplacement) {
-      const outcome = overlay.apply(query, entry, news)
-      for (const error of problemsOf(query, outcome, news)) options.onError(error)
-      refetchType = outcome.refetchType
-      view.show(query)
-    } else {
-      if ((data !== undefined && effects.length > 0) || isReplacement) {
-        const { data: patched, refetch, problems } = foldEffects(effects, data, query)
-        if (isReplacement) writer.replace(query, patched)
-        else if (patched !== data) writer.patch(query, patched)
-        for (const error of problemsOf(query, { problems, effects }, news)) options.onError(error)
-        if (refetch) refetchType = 'active'
-        if (entry) {
-          rebase(entry, patched)
-          view.show(query)
-        }
+  const entry = overlay.entries.get(query)
+  const facts = optimistic ? planned.map((fact) => optimistic.ordered(query, fact)) : planned
+  const isProven = (fact: Fact) => overlay.log.contains(entry?.positions, fact) === true
+  const news = facts.some(isProven) ? facts.filter((fact) => !isProven(fact)) : facts
+  journal.note(query, facts)
+  const { data, dataUpdatedAt, fetchStatus } = query.state
+  const effects = news.flatMap((fact) => fact.effects)
+  const isReplacement = effects.some((effect) => effect.kind === 'setData' && effect.replace)
+  let refetchType: RefetchType | undefined
+  // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
+  if (entry?.base !== undefined && !isReplacement) {
+    const outcome = overlay.apply(query, entry, news)
+    for (const error of problemsOf(query, outcome, news)) options.onError(error)
+    refetchType = outcome.refetchType
+    view.show(query)
+  } else {
+    if ((data !== undefined && effects.length > 0) || isReplacement) {
+      const { data: patched, refetch, problems } = foldEffects(effects, data, query)
+      if (isReplacement) writer.replace(query, patched)
+      else if (patched !== data) writer.patch(query, patched)
+      for (const error of problemsOf(query, { problems, effects }, news)) options.onError(error)
+      if (refetch) refetchType = 'active'
+      if (entry) {
+        rebase(entry, patched)
+        view.show(query)
       }
-      for (const fact of news) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
     }
-    if (effects.length > 0 && query.state.data !== undefined) {
-      foreignWrites.changed(query)
-      journal.noteWrite(query)
-    }
-    if (refetchType !== undefined) refetches.outdated(query, refetchType)
-    else if (fetchStatus === 'idle' && this.#isDoubtful(query, news, dataUpdatedAt)) {
-      writer.invalidate(query)
-      refetches.scheduler.request(query, 'active', options.limits.streamLagMs)
-    }
+    for (const fact of news) if (fact.refetchType) refetchType = widest(refetchType, fact.refetchType)
   }
-
+  if (effects.length > 0 && query.state.data !== undefined) {
+    foreignWrites.changed(query)
+    journal.noteWrite(query)
+  }
+  const isYoung = options.clock.now() - dataUpdatedAt < options.limits.streamLagMs
+  const positions = overlay.entries.get(query)?.positions
   /** Whether the data may hold an effect already that must not be applied twice. */
-  #isDoubtful(query: Query, facts: readonly Fact[], dataUpdatedAt: number): boolean {
-    const { options, overlay } = this.#parts
-    const positions = overlay.entries.get(query)?.positions
-    const isYoung = options.clock.now() - dataUpdatedAt < options.limits.streamLagMs
-    return facts.some(
-      (fact) =>
-        !isRepeatable(fact) &&
-        (isYoung || fact.isReplay) &&
-        overlay.log.contains(positions, fact) === undefined,
-    )
+  const isDoubtful = (fact: Fact) =>
+    !isRepeatable(fact) && (isYoung || fact.isReplay) && overlay.log.contains(positions, fact) === undefined
+  if (refetchType !== undefined) refetches.outdated(query, refetchType)
+  else if (fetchStatus === 'idle' && news.some(isDoubtful)) {
+    writer.invalidate(query)
+    refetches.scheduler.request(query, 'active', options.limits.streamLagMs)
   }
 }
