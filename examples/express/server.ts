@@ -2,10 +2,11 @@
  * A REST API on Express that tells of its writes: over WebSocket at /realtime, over Server-Sent Events at
  * /realtime/events.
  *
- *   npm install express ws realtime-query-bridge
+ *   npm install express ws prom-client realtime-query-bridge
  *   node --import tsx server.ts
  */
 import express from 'express'
+import { Registry } from 'prom-client'
 import {
   attachWebSocket,
   createRealtimeServer,
@@ -15,6 +16,7 @@ import {
   positionMiddleware,
   sseHandler,
 } from 'realtime-query-bridge/server'
+import { realtimeMetrics } from './metrics.ts'
 
 const tasks: { id: number; title: string }[] = []
 const answers = memoryIdempotencyStore()
@@ -54,6 +56,17 @@ app.post('/tasks', async (request, response) => {
     return { status: 201, body: task }
   })
   response.status(answer.status).json(answer.body)
+})
+
+// For operators: Prometheus scrapes the one, a load balancer asks the other. Neither is for the world to see.
+const registry = new Registry()
+const metrics = realtimeMetrics(realtime, registry)
+app.get('/metrics', async (_request, response) => {
+  response.type(registry.contentType).send(await metrics())
+})
+app.get('/ready', async (_request, response) => {
+  const health = await realtime.health()
+  response.status(health.status === 'ok' ? 200 : 503).json(health)
 })
 
 const server = app.listen(Number(process.env['PORT'] ?? 3000), () => {

@@ -8,6 +8,7 @@ import { Meter } from './meter.ts'
 import { Outgoing } from './outgoing.ts'
 import type { PresenceSeats } from './presence-seats.ts'
 import { Rights, type RealtimeAction } from './rights.ts'
+import type { ServerCounters } from './server-stats.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { tellRefused, tellRevoked } from './topic-answers.ts'
 import type { SubscriptionHost } from './topic-subscription.ts'
@@ -34,6 +35,10 @@ export abstract class Admission extends Outgoing implements SubscriptionHost {
 
   get fanOut(): FanOut {
     return this.context.fanOut
+  }
+
+  get counters(): ServerCounters {
+    return this.context.counters
   }
 
   get limits(): ServerLimits {

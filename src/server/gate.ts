@@ -13,6 +13,10 @@ export class Gate {
     return this.#running >= this.#width
   }
 
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.isFull) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     else this.#running++

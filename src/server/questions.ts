@@ -29,6 +29,11 @@ export class Questions {
     this.#gate = new Gate(options.limits[options.width])
   }
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#gate.waiting
+  }
+
   /**
    * Rejects when the function fails, or there is no answer in time. An answer that comes at once needs no turn; a
    * question that has not had its turn in time is never asked; one that is not answered gives its place back.

@@ -23,7 +23,7 @@ import type {
   ServerConnection,
   ServerPlatform,
 } from './server-options.ts'
-import { logTime, noCounts, statsOf } from './server-stats.ts'
+import { countLeft, logTime, noCounts, statsOf } from './server-stats.ts'
 import { SignalHub, type SignalListener } from './signal-hub.ts'
 import { requireFilter, requireValid } from './valid-options.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -183,6 +183,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     const connection = new Connection(context, socket, request)
     if (connections.size >= limits.maxConnections) connection.close(4429, 'too many connections')
     connections.add(connection)
+    context.counters.opened++
     presence.start()
     sweepLater()
     context.note('debug', 'connection opened', { connectionId: connection.id })
@@ -194,6 +195,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   }
 
   function gone(connection: Connection, code: number, reason: string): void {
+    if (!connection.isClosed) countLeft(context.counters, code)
     // A client that says goodbye, or whose page is gone, does not come back as the same.
     connection.end(code !== 1000 && code !== 1001)
     if (!connections.delete(connection)) return

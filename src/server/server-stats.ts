@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { Connection } from './connection.ts'
 import type { EventLog } from './event-log.ts'
 import { inTime } from './in-time.ts'
@@ -20,13 +21,22 @@ export interface ServerCounters {
   /** Topics that were refused, and taken away again. */
   refused: number
   revoked: number
+  /** Topics that were brought up to date: by nothing, by what was missed, or by fetching all again. */
+  fresh: number
+  replayed: number
+  reset: number
+  /** Connections that have come, those that were refused included. */
+  opened: number
   /** Connections that this side has closed, by close code. */
   closed: Record<number, number>
+  /** Connections that the client has closed, or that were lost (1006). Codes that apps have made up count as 4000. */
+  left: Record<number, number>
 }
 
 /** Now, and since the server began: for a metrics endpoint. */
-export interface ServerStats extends Readonly<Omit<ServerCounters, 'closed'>> {
+export interface ServerStats extends Readonly<Omit<ServerCounters, 'closed' | 'left'>> {
   readonly closed: Readonly<Record<number, number>>
+  readonly left: Readonly<Record<number, number>>
   readonly connections: number
   /** Users and addresses that have a connection. */
   readonly users: number
@@ -40,6 +50,9 @@ export interface ServerStats extends Readonly<Omit<ServerCounters, 'closed'>> {
   /** Connections that events are held back from, and how long the longest of them has waited, in ms. */
   readonly heldBack: number
   readonly lagMs: number
+  /** Questions that wait for a turn: see `maxConcurrentAuthentications` and `maxConcurrentAuthorizations`. */
+  readonly waitingAuthentications: number
+  readonly waitingAuthorizations: number
 }
 
 export interface ServerHealth {
@@ -60,8 +73,19 @@ export const noCounts = (): ServerCounters => ({
   droppedSignals: 0,
   refused: 0,
   revoked: 0,
+  fresh: 0,
+  replayed: 0,
+  reset: 0,
+  opened: 0,
   closed: {},
+  left: {},
 })
+
+/** One more connection that this side has not closed. The code is the client's word, and there are 4,000 of them. */
+export function countLeft({ left }: ServerCounters, code: number): void {
+  const known = code < 3_000 || code === CloseCode.HeartbeatTimeout ? code : 4_000
+  left[known] = (left[known] ?? 0) + 1
+}
 
 const HEALTH_TIMEOUT_MS = 2_000
 
@@ -75,6 +99,7 @@ export function statsOf(connections: ReadonlySet<Connection>, context: ServerCon
   return {
     ...counters,
     closed: { ...counters.closed },
+    left: { ...counters.left },
     connections: all.length,
     users: users.size,
     addresses: addresses.size,
@@ -84,6 +109,8 @@ export function statsOf(connections: ReadonlySet<Connection>, context: ServerCon
     maxBufferedBytes: buffered.reduce((most, bytes) => Math.max(most, bytes), 0),
     heldBack: lags.length,
     lagMs: lags.reduce((longest, since) => Math.max(longest, now - since), 0),
+    waitingAuthentications: context.authentications.waiting,
+    waitingAuthorizations: context.authorizations.waiting,
   }
 }
 

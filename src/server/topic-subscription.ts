@@ -19,6 +19,7 @@ import { continuation, HeardEvents } from './heard-events.ts'
 import type { ServerLimits } from './limits.ts'
 import type { LogReader } from './log-reader.ts'
 import { SharedFrame } from './shared-frame.ts'
+import type { ServerCounters } from './server-stats.ts'
 import type { SignalListener } from './signal-hub.ts'
 
 /** What a subscription sees of its connection. */
@@ -26,6 +27,7 @@ export interface SubscriptionHost extends SignalListener {
   readonly reader: LogReader
   readonly fanOut: FanOut
   readonly limits: ServerLimits
+  readonly counters: ServerCounters
   /** Asks the app. Rejects when it fails. */
   isAllowed(topic: string): Promise<true | 'forbidden' | 'limit'>
   send(frame: string): void
@@ -248,9 +250,11 @@ export class TopicSubscription implements TopicListener {
     // Only now: many topics are answered at once, and each finds the room that those before it have left.
     if (events.length > 0 && this.#host.room() <= 0) {
       if (!isAsked) return false
+      this.#host.counters.reset++
       this.#host.send(subscribedFrame({ topic, outcome: 'reset', position }))
       return true
     }
+    this.#host.counters[outcome]++
     if (outcome !== 'replayed' || (isAsked && events.length === 0)) {
       const replay = outcome === 'replayed' ? events : undefined
       this.#host.send(subscribedFrame({ topic, outcome, position, events: replay, quietMs }))

@@ -67,6 +67,31 @@ describe.each(['express', 'fastify', 'hono-sse'])('examples/%s', (name) => {
   })
 })
 
+describe('examples/express', () => {
+  it('tells Prometheus and a load balancer how it is', async () => {
+    const url = await startExample('express')
+    const scrape = async () => new Set((await (await fetch(`${url}/metrics`)).text()).split('\n'))
+    const watching = await SseClient.ready(`${url}/realtime/events`, { Authorization: 'Bearer ada' })
+    await watching.subscribe('tasks')
+    await watching.next('subscribed')
+    await create(url, 'ada', { key: 'k', title: 'one' })
+    await watching.wireEvents(1)
+    const before = await scrape()
+    expect(before).toContain('realtime_connections 1')
+    expect(before).toContain('realtime_subscriptions 1')
+    expect(before).toContain('realtime_published_total 1')
+    expect(before).toContain('# TYPE realtime_buffered_bytes gauge')
+    expect(before).toContain('# TYPE nodejs_eventloop_lag_p99_seconds gauge')
+    watching.close()
+    let after = await scrape()
+    while (!after.has('realtime_connections 0')) after = await scrape()
+    expect(after).toContain('realtime_closed_total{by="client",code="1006"} 1')
+    expect(after).toContain('realtime_published_total 1')
+    const ready = await fetch(`${url}/ready`)
+    expect([ready.status, await ready.json()]).toMatchObject([200, { status: 'ok', connections: 0 }])
+  })
+})
+
 describe.each(['express', 'fastify'])('examples/%s', (name) => {
   it('speaks rqb.v1 over WebSocket, too', async () => {
     const url = await startExample(name)

@@ -30,6 +30,13 @@ describe('stats', () => {
       refused: 0,
       revoked: 0,
       closed: {},
+      opened: 2,
+      left: {},
+      fresh: 2,
+      replayed: 0,
+      reset: 0,
+      waitingAuthentications: 0,
+      waitingAuthorizations: 0,
       bufferedBytes: expect.any(Number),
       maxBufferedBytes: 700,
       heldBack: 0,
@@ -49,6 +56,59 @@ describe('stats', () => {
     expect(server.stats()).toMatchObject({ heldBack: 1, lagMs: 1_500 })
     time.advance(4_000)
     expect(server.stats()).toMatchObject({ heldBack: 0, lagMs: 0, closed: { 4413: 1 } })
+  })
+})
+
+describe('stats of what comes and goes', () => {
+  it('tell connections that this side has closed from those that left or were lost', async () => {
+    const { connect, open, server } = startManual()
+    const clients = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((token) => connect(token)))
+    clients[0]!.lose()
+    clients[1]!.lose(1001)
+    // Whatever clients call their own end, there are only so many numbers.
+    clients[2]!.lose(3_123)
+    clients[3]!.lose(4_900)
+    server.revoke({ user: 'e' })
+    open().raw('nonsense')
+    expect(server.stats()).toMatchObject({
+      opened: 6,
+      connections: 0,
+      left: { 1001: 1, 1006: 1, 4000: 1, 4900: 1 },
+      closed: { 4400: 1, 4403: 1 },
+    })
+  })
+
+  it('tell how topics were brought up to date', async () => {
+    const { connect, server } = startManual({ log: memoryEventLog({ maxEventsPerTopic: 2, epoch: 'e' }) })
+    const publish = () => server.publish('t', { type: 'x' })
+    const ada = await connect('ada')
+    const from = async (offset: number, epoch = 'e') => {
+      ada.send({ t: 'subscribe', topics: [{ topic: 't', position: { epoch, offset } }] })
+      return (await ada.takeAll('subscribed')).map(({ outcome }) => outcome)
+    }
+    ada.send({ t: 'subscribe', topics: [{ topic: 't' }] })
+    await ada.take()
+    for (let n = 0; n < 5; n++) await publish()
+    expect([await from(5), await from(4), await from(1), await from(5, 'other')].flat()).toEqual([
+      'replayed',
+      'replayed',
+      'reset',
+      'reset',
+    ])
+    expect(server.stats()).toMatchObject({ fresh: 1, replayed: 2, reset: 2 })
+  })
+
+  it('tell how many wait for authenticate and authorize', async () => {
+    const { connect, open, server } = startManual({
+      authenticate: ({ token = '' }) => (token === 'held' ? new Promise(() => {}) : { user: token }),
+      authorize: () => new Promise(() => {}),
+      limits: { maxConcurrentAuthentications: 2, maxConcurrentAuthorizations: 3 },
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'subscribe', topics: ['a', 'b', 'c', 'd'].map((topic) => ({ topic })) })
+    for (let n = 0; n < 5; n++) open().send({ t: 'hello', token: 'held' })
+    await settle()
+    expect(server.stats()).toMatchObject({ waitingAuthentications: 3, waitingAuthorizations: 1 })
   })
 })
 
