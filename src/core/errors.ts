@@ -49,6 +49,10 @@ export function remedy(text: string): string | undefined {
   return process.env['NODE_ENV'] !== 'production' ? text : undefined
 }
 
+/** What to do when a backend does not speak the protocol. */
+export const needsDecode = (): string | undefined =>
+  remedy('A backend with messages of its own needs `decode` in the transport.')
+
 /**
  * The one error class of the library. Programmer's mistakes are thrown; everything that comes from the wire
  * is passed to `onError` and never thrown.

@@ -13,7 +13,9 @@ const problemOf = (
   const decoded = decode(raw)
   return decoded.ok
     ? undefined
-    : decoded.error.message.replace('[realtime-query-bridge] Not a message of rqb.v1: ', '')
+    : decoded.error.message
+        .replace('[realtime-query-bridge] Not a message of rqb.v1: ', '')
+        .replace(/ A backend with .*$/, '')
 }
 
 /** Plain JSON, so that prototypes and `undefined` do not matter. */

@@ -102,6 +102,11 @@ describe('resolve', () => {
     })
   })
 
+  it('says what an event looks like when one comes without data', () => {
+    const error = failure(events, { type: 'task.saved', payload: { id: '1' } } as never)
+    expect(error.message).toContain('It has no `data`: `decode` gives { type, data }.')
+  })
+
   it('refuses an async schema', () => {
     const later = z.string().refine(() => Promise.resolve(true))
     const error = failure(defineEvents({ x: on(later, () => []) }), { type: 'x', data: 'a' })

@@ -77,6 +77,18 @@ describe('connecting', () => {
     expect(rig.codes).toEqual(['transport-failed'])
   })
 
+  it('tells what may be wrong when a server takes the connection, and never says welcome', async () => {
+    const rig = new Rig()
+    rig.session.start()
+    rig.server.open()
+    await settled()
+    rig.server.deliver('{"type":"todo.updated","payload":{}}')
+    expect(rig.errors[0]?.message).toContain('needs `decode`')
+    vi.advanceTimersByTime(10_000)
+    expect(rig.codes).toEqual(['undecodable', 'transport-failed'])
+    expect(rig.errors[1]?.message).toContain('needs `decode`')
+  })
+
   it('reports a transport that cannot connect, and dials again', () => {
     const cause = new Error('no socket')
     const connect = vi.fn(() => {

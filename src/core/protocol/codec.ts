@@ -1,3 +1,4 @@
+import { needsDecode } from '../errors.ts'
 import type { Position } from '../event.ts'
 import type {
   ClientMessage,
@@ -108,7 +109,7 @@ export function encodeMessage(message: ClientMessage | ServerMessage): string {
 
 /** Reads a frame that a server sent. Never throws. `heads` of a `pong` has no prototype: any topic is safe to look up. */
 export function decodeServerMessage(raw: unknown): Decoded<ServerMessage> {
-  const decoded = decodeWith(SERVER_MESSAGES, raw)
+  const decoded = decodeWith(SERVER_MESSAGES, raw, needsDecode())
   if (!decoded.ok) return decoded
   const { message } = decoded
   if (message.t === 'subscribed' && message.outcome === 'replayed' && !message.events) {

@@ -57,15 +57,18 @@ export const isArrayOf = <T>(fields: Fields<T>, value: unknown): value is readon
   Array.isArray(value) &&
   value.every((item: unknown) => typeof item === 'object' && item !== null && !misfit(fields, item))
 
-/** `raw` is JSON text, or an object that was decoded already. The error never quotes more than the type: frames carry tokens. */
+/** `raw` is JSON text, or an object that was decoded already. The error never quotes more than the type: frames carry tokens. `whatToDo` is said of what has none. */
 export function decodeWith<TMessage extends { readonly t: string }>(
   shapes: Shapes<TMessage>,
   raw: unknown,
+  whatToDo?: string,
 ): Decoded<TMessage> {
   let problem = 'not JSON'
+  let isForeign = true
   try {
     const value: unknown = isString(raw) ? JSON.parse(raw) : raw
     const t = (value as { t?: unknown } | null | undefined)?.t
+    isForeign = !isString(t)
     // hasOwn: a type named `constructor` is unknown like any other.
     if (isString(t) && Object.hasOwn(shapes, t)) {
       const field = misfit(shapes[t as TMessage['t']], value)
@@ -77,9 +80,13 @@ export function decodeWith<TMessage extends { readonly t: string }>(
   } catch {
     // JSON.parse, or a getter of an object that somebody else decoded: told below.
   }
-  return undecodable(problem)
+  return undecodable(problem, isForeign ? whatToDo : undefined)
 }
 
-export function undecodable(problem: string): { readonly ok: false; readonly error: RealtimeError } {
-  return { ok: false, error: new RealtimeError('undecodable', `Not a message of ${PROTOCOL}: ${problem}.`) }
+export function undecodable(
+  problem: string,
+  whatToDo?: string,
+): { readonly ok: false; readonly error: RealtimeError } {
+  const message = `Not a message of ${PROTOCOL}: ${problem}.`
+  return { ok: false, error: new RealtimeError('undecodable', message, { remedy: whatToDo }) }
 }

@@ -198,7 +198,9 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
       const [issue] = issues
       const path = issue?.path?.map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
       const at = path ? ` at ${path}` : ''
-      return fail('invalid-data', `fails its schema${at}: ${issue?.message}`, { issues })
+      const whatToDo =
+        event.data === undefined ? remedy('It has no `data`: `decode` gives { type, data }.') : undefined
+      return fail('invalid-data', `fails its schema${at}: ${issue?.message}`, { issues, remedy: whatToDo })
     }
     if (checked.value !== event.data) typed = { ...event, data: checked.value }
   } catch (cause) {

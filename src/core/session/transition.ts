@@ -20,7 +20,7 @@
  * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
  *    unread. The connection gets one more ping before it is given up.
  */
-import { remedy } from '../errors.ts'
+import { needsDecode, remedy } from '../errors.ts'
 import { closePolicy, FORBIDDEN, HEARTBEAT_TIMEOUT, UNAUTHORIZED } from '../protocol/close-codes.ts'
 import { retryDelayMs } from './backoff.ts'
 import {
@@ -178,8 +178,9 @@ export function transition(state: SessionState, input: SessionInput, config: Ses
       else giveUp()
       return
     }
-    const message = `Not connected within ${limits.connectTimeoutMs} ms. The session dials again.`
-    commands.push({ type: 'report', code: 'transport-failed', message })
+    const [what, whatToDo] = status === 'handshaking' ? ['No welcome', needsDecode()] : ['Not connected']
+    const message = `${what} within ${limits.connectTimeoutMs} ms. The session dials again. ${whatToDo ?? ''}`
+    commands.push({ type: 'report', code: 'transport-failed', message: message.trimEnd() })
     giveUp()
   }
 
