@@ -1,5 +1,6 @@
 /** One of the app's mutations, as options carry it, as it runs, and as the app is told of it. */
 import type { Mutation, MutationKey, MutationOptions, QueryKey } from '@tanstack/query-core'
+import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect, ItemId } from '../routing/effect.ts'
 import type { ReadBelow } from './optimistic-host.ts'
 import type { PositionSource } from './position-source.ts'
@@ -111,8 +112,26 @@ export function idIn({ state }: AnyMutation): string | undefined {
   return typeof mutationId === 'string' ? mutationId : undefined
 }
 
-/** What the app is told of it. */
-export function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
+/** What the app is told of it, and can do with it. */
+export function describe(
+  running: RunningMutation,
+  ids: TemporaryIds,
+  actions: Pick<PendingMutation, 'retry' | 'discard'>,
+): PendingMutation {
+  const { mutationId, mutation, variables, error, submittedAt, itemIds } = running
+  return {
+    mutationId,
+    status: statusOf(running),
+    variables,
+    mutationKey: mutation?.options.mutationKey,
+    error: error ?? null,
+    submittedAt,
+    itemIds: [...new Set(itemIds.flatMap((id) => [ids.keyOf(id), ids.realOf(id)]))],
+    ...actions,
+  }
+}
+
+function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus {
   if (fate === 'failed' || fate === 'unknown') return fate
   if (fate !== 'open') return 'confirming'
   return isWaiting || mutation?.state.isPaused === true ? 'queued' : 'saving'

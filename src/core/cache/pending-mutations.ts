@@ -12,14 +12,15 @@ import {
 } from '@tanstack/query-core'
 import { RealtimeError } from '../errors.ts'
 import type { Positions } from '../overlay/fact.ts'
-import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
+import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect, ItemId } from '../routing/effect.ts'
+import { dependenciesOf, waitForDependencies } from './mutation-dependencies.ts'
 import type { Optimistic } from './optimistic.ts'
 import {
+  describe,
   idIn,
   isOf,
   REALTIME,
-  statusOf,
   withResolvers,
   type AnyMutation,
   type MutationSpec,
@@ -117,7 +118,16 @@ export class PendingMutations {
           keys.some((key) => partialMatchKey(key, queryKey) || partialMatchKey(queryKey, key))
         )
       })
-      list = matching.map((running) => this.#describe(running))
+      list = matching.map((running) =>
+        describe(running, this.#options.ids, {
+          retry: () => {
+            this.#retry(running)
+          },
+          discard: () => {
+            this.#discard(running)
+          },
+        }),
+      )
       this.#snapshots.set(name, list)
     }
     return list
@@ -169,7 +179,13 @@ export class PendingMutations {
     const { mutationId, controller } = running
     optimistic.retried(mutationId)
     if (running.fate === 'unknown') running.fate = 'open'
-    await this.#waitForOthers(running)
+    await waitForDependencies(running, {
+      byId: this.#byId,
+      ids,
+      onChange: () => {
+        this.#changed()
+      },
+    })
     controller.signal.throwIfAborted()
     const known = ids.rewrite(variables)
     let positions: Positions | undefined
@@ -260,7 +276,7 @@ export class PendingMutations {
     optimistic.begin({
       mutationId,
       scope: mutation?.options.scope?.id,
-      follows: this.#othersIn(variables, running).map((other) => other.mutationId),
+      follows: dependenciesOf(running, { byId: this.#byId, ids }).map((other) => other.mutationId),
       inPlaceOf: again?.mutationId,
       isIdempotent: spec.isIdempotent,
       settle: spec.settle ?? settle(),
@@ -372,40 +388,6 @@ export class PendingMutations {
     }
   }
 
-  /** A mutation that mentions what another one creates is sent after it, with the real id. */
-  async #waitForOthers(running: RunningMutation): Promise<void> {
-    for (const other of this.#othersIn(running.variables, running)) {
-      if (other.fate === 'done') continue
-      // Tried again it stands behind this one in their scope, and each would wait for the other.
-      const isBehind =
-        other.fate === 'open' && scopeOf(other) !== undefined && scopeOf(other) === scopeOf(running)
-      running.isWaiting = other.fate === 'open' && !isBehind
-      this.#changed()
-      if (!isBehind) await other.settled.promise
-      running.isWaiting = false
-      const isNamed = this.#options.ids.realOf(other.mutationId) !== other.mutationId
-      if (isNamed || (!isBehind && other.fate !== 'failed' && other.fate !== 'unknown')) continue
-      const message =
-        'A mutation that this one depends on was refused, or its outcome is not known, so this one was not sent. ' +
-        'Retry that one first.'
-      throw new RealtimeError('dependency-failed', message, {
-        cause: other.error,
-        details: { mutationId: other.mutationId },
-      })
-    }
-  }
-
-  /** The mutations that make what some variables mention. */
-  #othersIn(variables: unknown, running: RunningMutation): RunningMutation[] {
-    const others: RunningMutation[] = []
-    mentions(variables, (text) => {
-      const other = this.#byId.get(text) ?? this.#byId.get(String(this.#options.ids.realOf(text)))
-      if (other && other !== running) others.push(other)
-      return false
-    })
-    return others
-  }
-
   /** Its echo has come, or nothing of it is left to be confirmed. */
   #confirmed(mutationId: string): void {
     const running = this.#byId.get(mutationId)
@@ -437,26 +419,6 @@ export class PendingMutations {
   #bound(): void {
     const failed = [...this.#byId.values()].filter(({ fate }) => fate === 'failed')
     for (const { mutationId } of failed.slice(0, -MAX_FAILED)) this.#byId.delete(mutationId)
-  }
-
-  #describe(running: RunningMutation): PendingMutation {
-    const { ids } = this.#options
-    const { mutationId, mutation, variables, error, submittedAt, itemIds } = running
-    return {
-      mutationId,
-      status: statusOf(running),
-      variables,
-      mutationKey: mutation?.options.mutationKey,
-      error: error ?? null,
-      submittedAt,
-      itemIds: [...new Set(itemIds.flatMap((id) => [ids.keyOf(id), ids.realOf(id)]))],
-      retry: () => {
-        this.#retry(running)
-      },
-      discard: () => {
-        this.#discard(running)
-      },
-    }
   }
 
   #retry(running: RunningMutation): void {
@@ -491,8 +453,6 @@ export class PendingMutations {
     this.#options.onChange()
   }
 }
-
-const scopeOf = ({ mutation }: RunningMutation): string | undefined => mutation?.options.scope?.id
 
 function abort(controller: AbortController): void {
   controller.abort(new RealtimeError('discarded', 'The mutation was discarded, or the user has changed.'))
