@@ -1,14 +1,17 @@
 import type { Clock } from '../clock.ts'
 import type { Position } from '../event.ts'
 import type { ClientMessage } from '../protocol/messages.ts'
+import { isName } from '../protocol/shape.ts'
 import type { SessionLimits } from './limits.ts'
 import { Alarm } from './alarm.ts'
 import { bytesOf } from './bytes-of.ts'
+import type { Reporter } from './reporter.ts'
 import { advance, newStream, type StreamInput, type StreamOutput, type TopicStream } from './topic-stream.ts'
 
 export interface TopicStreamsOptions {
   readonly clock: Clock
   readonly limits: SessionLimits
+  readonly reporter: Reporter
   /** Does what a topic's machine says. `isReplay`: it answers a subscription. */
   readonly carryOut: (outputs: readonly StreamOutput[], topic: string, isReplay: boolean) => void
   readonly send: (message: ClientMessage) => void
@@ -16,7 +19,11 @@ export interface TopicStreamsOptions {
   readonly startOf: (topic: string) => Position | undefined
   /** A topic has come, has gone, or is in another phase. */
   readonly onPhase: () => void
+  /** What there was to ask was asked. */
+  readonly onFlushed: () => void
 }
+
+export const NAMELESS = 'A topic has no name. Leave it out until it is known.'
 
 /** The wanted topics, each with its machine. Positions stay here over reconnects, `stop` and `start`. */
 export class TopicStreams {
@@ -28,6 +35,9 @@ export class TopicStreams {
   readonly #alarm: Alarm
   /** A deadline may have changed: the alarm is set anew at the next flush. */
   #isAlarmStale = false
+  /** What was wrong with the wanted topics when they were last told. */
+  #isTooMany = false
+  #isNameless = false
 
   constructor(options: TopicStreamsOptions) {
     this.#options = options
@@ -47,13 +57,27 @@ export class TopicStreams {
   }
 
   /** Takes the wanted topics, all of them, and gives those that were not wanted before and those that no longer are. */
-  want(topics: ReadonlySet<string>): { added: string[]; dropped: string[] } {
+  want(wanted: Iterable<string>): { added: string[]; dropped: string[] } {
+    const { limits, reporter, onPhase, startOf } = this.#options
+    const { maxTopics } = limits
+    const all = new Set(wanted)
+    // Servers take nothing of a message with one in it that has no name.
+    const named = [...all].filter(isName)
+    const topics = new Set(named.slice(0, maxTopics))
     const dropped = [...this.#streams.keys()].filter((topic) => !topics.has(topic))
     const added = [...topics].filter((topic) => !this.#streams.has(topic))
     for (const topic of dropped) this.#streams.delete(topic)
     this.#isAlarmStale = true
-    for (const topic of added) this.#streams.set(topic, newStream(topic, this.#options.startOf(topic)))
-    if (added.length + dropped.length > 0) this.#options.onPhase()
+    for (const topic of added) this.#streams.set(topic, newStream(topic, startOf(topic)))
+    if (added.length + dropped.length > 0) onPhase()
+
+    const isTooMany = named.length > maxTopics
+    if (isTooMany && !this.#isTooMany)
+      reporter.report('usage', `${named.length} topics: raise limits.maxTopics (${maxTopics}).`)
+    this.#isTooMany = isTooMany
+    const isNameless = named.length < all.size
+    if (isNameless && !this.#isNameless) reporter.report('usage', NAMELESS)
+    this.#isNameless = isNameless
     return { added, dropped }
   }
 
@@ -110,9 +134,11 @@ export class TopicStreams {
       this.#options.send({ t: 'subscribe', topics: topics.splice(0, end < 0 ? topics.length : end || 1) })
     }
 
-    if (!this.#isAlarmStale) return
-    this.#isAlarmStale = false
-    const dues = [...this.#streams.values()].flatMap(({ dueAt }) => dueAt ?? [])
-    this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
+    if (this.#isAlarmStale) {
+      this.#isAlarmStale = false
+      const dues = [...this.#streams.values()].flatMap(({ dueAt }) => dueAt ?? [])
+      this.#alarm.set(dues.length ? Math.min(...dues) : undefined)
+    }
+    this.#options.onFlushed()
   }
 }
