@@ -2,10 +2,15 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { QueryClient, QueryObserver } from '@tanstack/query-core'
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
+import { z } from 'zod'
+import { defineEvents, on, RealtimeQueryBridge, upsert } from '../../src/index.ts'
+import { sseTransport } from '../../src/transports/sse.ts'
 import { SseClient } from '../server/sse-support.ts'
 
+const Task = z.object({ id: z.number(), title: z.string() })
 const ROOT = resolve(import.meta.dirname, '../..')
 
 beforeAll(() => {
@@ -13,16 +18,22 @@ beforeAll(() => {
     throw new Error('There is no build to test: run `npm run build` first.')
 })
 
+/** Everything but Bun's runs on Node. */
+const commandOf = (name: string): [string, ...string[]] =>
+  name === 'bun' ? [join(ROOT, 'node_modules/.bin/bun')] : [process.execPath, '--import', 'tsx']
+
 /** The example as a process of its own, on the built package. Gives where it listens. */
 async function startExample(name: string): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(ROOT, 'examples', name, 'server.ts')], {
+  const [program, ...args] = commandOf(name)
+  const child = spawn(program, [...args, join(ROOT, 'examples', name, 'server.ts')], {
     cwd: ROOT,
     env: { ...process.env, PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   for await (const line of createInterface(child.stdout)) {
-    return line.replace(/\/\/[^/:]+|\/\/\[.*\]/, '//localhost')
+    const port = /^.*http:.*:(\d+)\/?$/.exec(line)?.[1]
+    if (port !== undefined) return `http://localhost:${port}`
   }
   throw new Error(`examples/${name} has ended without an address.`)
 }
@@ -34,7 +45,7 @@ const create = (url: string, user: string, { key, title }: { key: string; title:
     body: JSON.stringify({ title }),
   })
 
-describe.each(['express', 'fastify', 'hono-sse'])('examples/%s', (name) => {
+describe.each(['express', 'fastify', 'hono-sse', 'bun'])('examples/%s', (name) => {
   it('serves tasks with their position, and tells of each write once', async () => {
     const url = await startExample(name)
     const stream = `${url}/realtime/events`
@@ -64,6 +75,46 @@ describe.each(['express', 'fastify', 'hono-sse'])('examples/%s', (name) => {
     const late = await SseClient.ready(`${stream}?${query}`, headers)
     expect((await late.next('subscribed')).events).toHaveLength(2)
     expect(await (await fetch(`${url}/tasks`)).json()).toHaveLength(2)
+  })
+})
+
+describe.each(['express', 'fastify', 'hono-sse', 'bun'])('examples/%s', (name) => {
+  it('keeps the list of a bridge live, over a write of its own and one of somebody else', async () => {
+    const url = await startExample(name)
+    const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } })
+    const bridge = new RealtimeQueryBridge({
+      queryClient,
+      topics: ['tasks'],
+      events: defineEvents({ 'task.created': on(Task, (task) => upsert(['tasks'], task)) }),
+      transport: sseTransport({ url: `${url}/realtime/events`, token: () => 'ada' }),
+    })
+    let fetches = 0
+    const observer = new QueryObserver<{ id: number; title: string }[]>(queryClient, {
+      queryKey: ['tasks'],
+      queryFn: async () => (fetches++, (await fetch(`${url}/tasks`)).json()),
+    })
+    const sees = (titles: string[]) =>
+      new Promise<void>((resolve) => {
+        const look = ({ data }: { data: { title: string }[] | undefined }) => {
+          if (JSON.stringify(data?.map(({ title }) => title)) === JSON.stringify(titles)) resolve()
+        }
+        onTestFinished(observer.subscribe(look))
+        look(observer.getCurrentResult())
+      })
+    onTestFinished(() => {
+      bridge.stop()
+      queryClient.clear()
+    })
+    bridge.start()
+    await sees([])
+    await new Promise<void>((resolve) => {
+      onTestFinished(bridge.subscribe(({ status }) => status === 'live' && resolve()))
+      if (bridge.status.status === 'live') resolve()
+    })
+    await create(url, 'ada', { key: 'k1', title: 'one' })
+    await create(url, 'bob', { key: 'k2', title: 'two' })
+    await sees(['one', 'two'])
+    expect(fetches).toBe(1)
   })
 })
 
