@@ -27,6 +27,7 @@ import { RealtimeError } from './core/errors.ts'
 import type { RealtimeEvent } from './core/event.ts'
 import type { Effect, ItemId } from './core/routing/effect.ts'
 import type { EventMap, EventTable } from './core/routing/event-table.ts'
+import { Listeners } from './core/session/listeners.ts'
 import { Outbox } from './core/session/outbox.ts'
 import { Reporter } from './core/session/reporter.ts'
 import type { Ack, BridgeStatus, SendOptions } from './core/session/session.ts'
@@ -42,8 +43,6 @@ const NONE: readonly PendingMutation[] = []
 export interface MutationParts extends Pick<PendingMutationsOptions, 'settle' | 'onChange'> {
   readonly createId: (() => string) | undefined
 }
-
-type AnyHandler = (data: unknown, event: RealtimeEvent) => void
 
 /**
  * Connects one source of events to one QueryClient. Several bridges may share a client.
@@ -61,13 +60,14 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly #parts: MutationParts
   /** Once the app has any. */
   #mutations: PendingMutations | undefined
-  readonly #pendingListeners = new Set<() => void>()
   readonly #interest: TopicInterest
   readonly #live: LiveQueries
-  readonly #statusListeners = new Set<(status: BridgeStatus) => void>()
-  readonly #liveListeners = new Set<() => void>()
-  readonly #handlers = new Map<string, Set<AnyHandler>>()
   readonly #reporter: Reporter
+  /** By type of event. */
+  readonly #handlers: Listeners<[data: unknown, event: RealtimeEvent]>
+  readonly #statusListeners: Listeners<[status: BridgeStatus]>
+  /** `live`, `pending`: something of the kind has changed. */
+  readonly #changeListeners: Listeners
   #eventCount = 0
   /** An event has named the mutation that caused it. */
   #hasEchoes = false
@@ -90,6 +90,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.queryClient = queryClient
     this.events = events
     const reporter = (this.#reporter = new Reporter(options.onError))
+    this.#handlers = new Listeners(reporter)
+    this.#statusListeners = new Listeners(reporter)
+    this.#changeListeners = new Listeners(reporter)
     this.#identity = options.identity ?? null
     // A limit that is `undefined` is not given.
     const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, limit]) => limit !== undefined))
@@ -108,7 +111,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         for (const { event } of batch) {
           // L10: a handler may change the user in the midst of a batch.
           if (this.#isForgetting || identity !== this.#identity) return
-          if (event) this.#reporter.call(this.#handlers.get(event.type), event.data, event)
+          if (event) this.#handlers.tell(event.type, event.data, event)
         }
       },
     })
@@ -117,7 +120,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       // A plain backend that names the mutation in its events tells the author as well.
       settle: () => (transport.decode === undefined || this.#hasEchoes ? 'echo' : 'refetch'),
       onChange: () => {
-        for (const listener of [...this.#pendingListeners]) listener()
+        this.#changeListeners.tell('pending')
       },
     }
     this.#interest = new TopicInterest({
@@ -137,7 +140,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       isConnectionLive: () => this.session.isConnected,
       random,
       onChange: () => {
-        this.#reporter.call(this.#liveListeners)
+        this.#changeListeners.tell('live')
       },
     })
     const warning =
@@ -165,7 +168,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         onStatus: (status) => {
           this.#live.changed()
           if (warning) warning.connection(status.status === 'live')
-          this.#reporter.call(this.#statusListeners, status)
+          this.#statusListeners.tell('status', status)
         },
         onTopicStates: () => {
           this.#live.changed()
@@ -255,7 +258,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Calls `listener` whenever `status` changes. */
   subscribe(listener: (status: BridgeStatus) => void): () => void {
-    return join(this.#statusListeners, listener)
+    return this.#statusListeners.add('status', listener)
   }
 
   /** Calls `handler` for each event of a type, after its effects are in the cache. */
@@ -268,12 +271,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       throw new RealtimeError('usage', `No event "${type}" in the table. It has: ${types}.`)
     }
     // The table checks data against the schema of `type` before a handler sees it.
-    const own: AnyHandler = (data, event) => {
+    return this.#handlers.add(type, (data, event) => {
       handler(data as EventMap<TTable>[TType], event as RealtimeEvent<TType, EventMap<TTable>[TType]>)
-    }
-    let handlers = this.#handlers.get(type)
-    if (!handlers) this.#handlers.set(type, (handlers = new Set()))
-    return join(handlers, own)
+    })
   }
 
   /** Keeps a topic subscribed until the returned function is called. Hooks and queries' `meta.topics` do it for you. */
@@ -298,7 +298,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Calls `listener` when some query may have become live, or may be live no longer: ask `isLive`. */
   onLiveChange(listener: () => void): () => void {
-    return join(this.#liveListeners, listener)
+    return this.#changeListeners.add('live', listener)
   }
 
   /**
@@ -347,7 +347,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Calls `listener` whenever `pendingMutations` has changed. */
   subscribePending(listener: () => void): () => void {
-    return join(this.#pendingListeners, listener)
+    return this.#changeListeners.add('pending', listener)
   }
 
   /** Whether an event is the echo of a mutation of this client, as its `mutationId` tells. The last 500 are known. */
@@ -392,13 +392,5 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       else this.#reporter.error(resolved.error)
     }
     if (routed.length) this.cache.push(routed)
-  }
-}
-
-/** Adds a listener. Gives what takes it out again. */
-function join<TListener>(listeners: Set<TListener>, listener: TListener): () => void {
-  listeners.add(listener)
-  return () => {
-    listeners.delete(listener)
   }
 }

@@ -6,6 +6,7 @@ import type { PresenceMember, RefusalCode, ServerMessage } from '../protocol/mes
 import { Alarm } from './alarm.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
+import { Listeners } from './listeners.ts'
 
 /** Who is there. The same object until something changes. */
 export interface PresenceView {
@@ -44,12 +45,13 @@ type FromServer = Extract<ServerMessage, { t: 'presence-state' | 'presence-diff'
 export class Presence implements SessionExtension {
   readonly #link: SessionLink
   readonly #rooms = new Map<string, Room>()
-  readonly #listeners = new Map<string, Set<() => void>>()
+  readonly #listeners: Listeners
   readonly #alarm: Alarm
   #isOpen = false
 
   constructor(link: SessionLink) {
     this.#link = link
+    this.#listeners = new Listeners(link.reporter)
     this.#alarm = new Alarm(link.clock, () => {
       for (const [topic, room] of this.#rooms) {
         if (room.askAt !== undefined && room.askAt <= link.clock.now()) this.#enter(topic, room)
@@ -93,7 +95,7 @@ export class Presence implements SessionExtension {
         if (room.isJoined) this.#link.send({ t: 'presence-leave', topic })
         // A new user's room of this name is another one.
         if (this.#rooms.get(topic) === room) this.#rooms.delete(topic)
-        this.#changed(topic)
+        this.#listeners.tell(topic)
       },
     }
     say(() => room.says.set(hold, copy))
@@ -108,12 +110,7 @@ export class Presence implements SessionExtension {
 
   /** Calls `listener` when `of(topic)` is another. */
   subscribe(topic: string, listener: () => void): () => void {
-    const listeners = this.#listeners.get(topic) ?? new Set()
-    this.#listeners.set(topic, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic)
-    }
+    return this.#listeners.add(topic, listener)
   }
 
   /** The connection takes messages. @internal */
@@ -209,11 +206,7 @@ export class Presence implements SessionExtension {
   #show(topic: string, room: Room, view: PresenceView): void {
     if (room.view === view) return
     room.view = view
-    this.#changed(topic)
-  }
-
-  #changed(topic: string): void {
-    for (const listener of [...(this.#listeners.get(topic) ?? [])]) this.#link.reporter.tell(listener)
+    this.#listeners.tell(topic)
   }
 }
 

@@ -36,16 +36,4 @@ export class Reporter {
       this.report('listener-failed', 'A listener threw. Catch what it throws.', cause)
     }
   }
-
-  /** Tells listeners: what one throws is reported, and the others are still told. */
-  call<TArgs extends unknown[]>(
-    listeners: ReadonlySet<(...args: TArgs) => void> | undefined,
-    ...args: TArgs
-  ): void {
-    for (const listener of [...(listeners ?? [])]) {
-      this.tell(() => {
-        listener(...args)
-      })
-    }
-  }
 }

@@ -1,17 +1,17 @@
 import type { ServerMessage, WireSignal } from '../protocol/messages.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-
-type SignalListener = (signal: WireSignal) => void
+import { Listeners } from './listeners.ts'
 
 /** Passing words between clients: who is there hears them, and nobody keeps them. */
 export class Signals implements SessionExtension {
   readonly #link: SessionLink
-  readonly #listeners = new Map<string, Set<SignalListener>>()
+  readonly #listeners: Listeners<[WireSignal]>
   #isOpen = false
 
   constructor(link: SessionLink) {
     this.#link = link
+    this.#listeners = new Listeners(link.reporter)
   }
 
   /** Tells everybody else who is subscribed to a topic, or present in it. Lost while there is no connection: then false. */
@@ -22,13 +22,8 @@ export class Signals implements SessionExtension {
   }
 
   /** Hears what others tell. It comes while the topic is subscribed, or present in: `holdTopic`, or a query's topics. */
-  listen(topic: string, listener: SignalListener): () => void {
-    const listeners = this.#listeners.get(topic) ?? new Set()
-    this.#listeners.set(topic, listeners.add(listener))
-    return () => {
-      listeners.delete(listener)
-      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic)
-    }
+  listen(topic: string, listener: (signal: WireSignal) => void): () => void {
+    return this.#listeners.add(topic, listener)
   }
 
   /** @internal */
@@ -44,13 +39,7 @@ export class Signals implements SessionExtension {
   /** @internal */
   received(message: ServerMessage): boolean {
     if (message.t !== 'signals') return false
-    for (const signal of message.signals) {
-      for (const listener of [...(this.#listeners.get(message.topic) ?? [])]) {
-        this.#link.reporter.tell(() => {
-          listener(signal)
-        })
-      }
-    }
+    for (const signal of message.signals) this.#listeners.tell(message.topic, signal)
     return true
   }
 }
