@@ -17,13 +17,15 @@ import { randomId } from '../core/session/random-id.ts'
 import { mutationsOf } from '../features.ts'
 import { MutationStore } from './mutation-store.ts'
 import type { PersistedMutations, PersistMutationsOptions } from './persist-mutations.ts'
-import { planQueue } from './plan-queue.ts'
+import { fit, planQueue } from './plan-queue.ts'
 import { QueueReport } from './queue-report.ts'
 import {
   decodeStored,
   FORMAT,
   isNewerFormat,
+  isRefused,
   isSame,
+  revived,
   storedMutation,
   whyUnstorable,
   type StoredMutation,
@@ -168,8 +170,8 @@ export class MutationQueue implements PersistedMutations {
       isKnown: (mutationKey) => this.#isKnown(mutationKey),
     })
     const taken = adopted.map((mutation) => this.#owned(mutation))
-    const fitting = own.slice(0, Math.max(0, maxCount - kept.length - taken.length))
-    for (const mutation of own.slice(fitting.length)) this.#report.crowdedOut(mutation, maxCount)
+    const { fitting, crowdedOut } = fit(own, maxCount - kept.length - taken.length)
+    for (const mutation of crowdedOut) this.#report.crowdedOut(mutation, maxCount)
     const before = stored.filter(({ realtime }) => realtime.owner === this.#self)
     const unreadable = entries.length - stored.length - newer.length
     const isChanged =
@@ -261,12 +263,13 @@ export class MutationQueue implements PersistedMutations {
     const { queryClient } = this.#bridge
     const mutations = this.#mutations
     const cache = queryClient.getMutationCache()
-    const restored = adopted.flatMap(({ realtime, ...dehydrated }) => {
-      if (mutations.has(realtime.mutationId)) return [] // TanStack's own persistence was faster.
+    const restored = adopted.flatMap((stored) => {
+      if (mutations.has(stored.realtime.mutationId)) return [] // TanStack's own persistence was faster.
+      const dehydrated = revived(stored)
       hydrate(queryClient, { mutations: [dehydrated], queries: [] })
       const mutation = cache.getAll().find(({ state }) => state === dehydrated.state)
       if (mutation) mutations.adopt(mutation)
-      return mutation ?? []
+      return mutation && !isRefused(stored) ? mutation : []
     })
     for (const mutation of restored) {
       // Offline it pauses by itself. How it ends is told by its options' callbacks, and by the list.

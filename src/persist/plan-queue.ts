@@ -1,7 +1,7 @@
 /** Which stored mutations stay with others, which are taken over, and which are given up. Pure. */
 import type { MutationKey } from '@tanstack/query-core'
 import { mentions } from '../core/overlay/temporary-ids.ts'
-import type { StoredMutation } from './stored-mutation.ts'
+import { isRefused, type StoredMutation } from './stored-mutation.ts'
 
 /**
  * Why a stored mutation is not sent:
@@ -74,4 +74,16 @@ export function planQueue(stored: readonly StoredMutation[], options: QueuePlanO
     if (mentions(mutation.state.variables, (id) => lost.has(id))) return 'dependency'
     return kept.length + adopted.length >= room ? 'too-many' : undefined
   }
+}
+
+/** Which of a tab's own there is room for: the oldest that are to be sent, and beside them the newest refused ones. */
+export function fit(
+  own: readonly StoredMutation[],
+  room: number,
+): { fitting: StoredMutation[]; crowdedOut: StoredMutation[] } {
+  const open = own.filter((mutation) => !isRefused(mutation))
+  const sent = open.slice(0, Math.max(0, room))
+  const refused = own.filter(isRefused)
+  const chosen = new Set([...sent, ...refused.slice(refused.length - Math.max(0, room - sent.length))])
+  return { fitting: own.filter((mutation) => chosen.has(mutation)), crowdedOut: open.slice(sent.length) }
 }

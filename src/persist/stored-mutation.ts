@@ -22,7 +22,7 @@ export const FORMAT = 1
 
 /** What is stored of a mutation: enough to send it again under its own id. Whose it is, its owner adds. */
 export function storedMutation(
-  { mutationId, mutation, variables }: OpenMutation,
+  { mutationId, mutation, variables, error }: OpenMutation,
   mutationKey: MutationKey,
 ): Omit<StoredMutation, 'realtime'> & { realtime: { mutationId: string } } {
   const { scope } = mutation.options
@@ -36,16 +36,33 @@ export function storedMutation(
       // What `onMutate` has given to the callbacks may hold functions: those are made for this page.
       context: { ...(isPlain(context) ? context : {}), mutationId },
       data: undefined,
-      error: null,
+      error: error === undefined ? null : (inWords(error) as Error),
       failureCount: 0,
       failureReason: null,
-      isPaused: true,
-      status: 'pending',
+      isPaused: error === undefined,
+      status: error === undefined ? 'pending' : 'error',
       variables,
       submittedAt: state.submittedAt,
     },
     realtime: { mutationId },
   }
+}
+
+/** It waits for the app to try it again, or to give it up. */
+export const isRefused = ({ state }: StoredMutation): boolean => state.status === 'error'
+
+/** An error as it is stored: its class is lost. */
+function inWords(error: unknown): unknown {
+  if (!(error instanceof Error)) return isPlain(error) ? error : { name: 'Error', message: String(error) }
+  const own = (Object.entries(error) as [string, unknown][]).filter(([, value]) => isPlain({ value }))
+  return { ...Object.fromEntries(own), name: error.name, message: error.message }
+}
+
+/** A stored mutation as TanStack restores it. */
+export function revived({ realtime: _, ...dehydrated }: StoredMutation): Dehydrated {
+  const { state } = dehydrated
+  if (state.status !== 'error') return dehydrated
+  return { ...dehydrated, state: { ...state, error: Object.assign(new Error(), state.error) } }
 }
 
 /** What was read, if it is a stored mutation of the format that is known here. */

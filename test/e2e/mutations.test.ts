@@ -68,7 +68,7 @@ describe('changes of the task board', () => {
     expect((await planted('renamed')).flashbacks).toEqual([state])
   })
 
-  it('say in each row whether they wait or were refused, and are retried or discarded there', async () => {
+  it('say in each row whether they wait or were refused, also after a reload, and are retried or discarded there', async () => {
     await mina.create('Wanted', 'Given up', 'Waiting')
     await mina.hasSaved()
     const refuse = async (route: Route) => {
@@ -79,13 +79,18 @@ describe('changes of the task board', () => {
     await mina.carry('Wanted', 'ArrowRight')
     await mina.carry('Given up', 'ArrowRight')
     await mina.create('Never added')
-    for (const title of ['Wanted', 'Given up']) {
-      await mina.inColumn('todo', title).waitFor()
-      await mina.task(title).getByText('Not moved').waitFor()
+    const saysSo = async () => {
+      for (const title of ['Wanted', 'Given up']) {
+        await mina.inColumn('todo', title).waitFor()
+        await mina.task(title).getByText('Not moved').waitFor()
+      }
+      await mina.page.locator('[data-not-added]').getByText('Never added', { exact: true }).waitFor()
+      expect(await mina.link('Never added').count()).toBe(0)
     }
-    await mina.page.locator('[data-not-added]').getByText('Never added', { exact: true }).waitFor()
-    expect(await mina.link('Never added').count()).toBe(0)
+    await saysSo()
     await mina.page.unroute('**/api/**', refuse)
+    await mina.page.reload()
+    await saysSo()
 
     await mina.page.getByRole('button', { name: 'Discard: Given up' }).click()
     await mina.page.getByRole('button', { name: 'Retry: Wanted' }).click()

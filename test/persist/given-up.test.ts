@@ -99,6 +99,25 @@ describe('what is given up', () => {
     expect(after.pending()).toEqual(['m1', 'm2'])
   })
 
+  it('is refused ones before others, the oldest first, when there is no room', async () => {
+    const page = await restore({ maxCount: 3 })
+    browser.goOnline()
+    for (const id of ['one', 'two', 'three']) void page.rename(id, 'refused')
+    await pass(1_000)
+    expect(browser.stored()).toEqual(['m1', 'm2', 'm3'])
+    browser.goOffline()
+    void page.create('draft')
+    void page.create('another')
+    await pass()
+    expect(browser.stored()).toEqual(['m3', 'm4', 'm5'])
+    void page.create('third')
+    void page.create('fourth')
+    await pass()
+    expect(browser.stored()).toEqual(['m4', 'm5', 'm6'])
+    expect(page.errors).toMatchObject([{ code: 'persist-failed', details: { mutationId: 'm7' } }])
+    expect(page.bridge.pendingMutations()).toHaveLength(7)
+  })
+
   it('is not what has no room while its page lives: it is told, runs, and is stored when there is room', async () => {
     const page = await restore({ maxCount: 2 })
     const other = await restore({ maxCount: 2 })

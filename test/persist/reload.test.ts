@@ -198,20 +198,96 @@ describe('a page that is reloaded', () => {
     expect(after.titles()).toEqual(['new'])
   })
 
-  it('drops from the store what was discarded, and what was refused', async () => {
+  it('drops from the store what was discarded', async () => {
     const page = await openOffline()
     void page.rename('row-0', 'new')
-    void page.rename('nobody', 'new')
+    void page.rename('row-0', 'newer')
     await pass()
     expect(browser.stored()).toEqual(['m1', 'm2'])
     page.bridge.pendingMutations()[0]!.discard()
     await pass()
     expect(browser.stored()).toEqual(['m2'])
-    browser.goOnline()
-    await pass(1_000)
-    expect(page.bridge.pendingMutations()).toMatchObject([{ mutationId: 'm2', status: 'failed' }])
-    expect(browser.stored()).toEqual([])
-    expect(page.codes()).toEqual([])
+  })
+
+  describe('with a mutation that was refused', () => {
+    /** A page that has made one, and is reloaded. */
+    async function openRefused(begin = (page: Page) => void page.rename('row-1', 'new')) {
+      const before = await openOffline()
+      begin(before)
+      browser.goOnline()
+      await pass(1_000)
+      expect(before.bridge.pendingMutations()).toMatchObject([{ status: 'failed' }])
+      before.kill()
+      const after = browser.openPage()
+      after.show()
+      await after.offline.restored
+      await pass(1_000)
+      return after
+    }
+
+    it('lists it with its error, and shows and sends nothing of it', async () => {
+      const page = await openRefused()
+      const [refused] = page.bridge.pendingMutations([...ROWS])
+      expect(refused).toMatchObject({
+        mutationId: 'm1',
+        status: 'failed',
+        variables: { id: 'row-1', title: 'new' },
+        itemIds: ['row-1'],
+        error: { message: 'no row row-1', status: 404 },
+      })
+      expect(refused!.error).toBeInstanceOf(Error)
+      expect(page.titles()).toEqual(['old'])
+      expect(browser.server.received).toHaveLength(1)
+      expect(browser.stored()).toEqual(['m1'])
+      expect(page.codes()).toEqual([])
+    })
+
+    it('sends it when it is retried, as a new one', async () => {
+      const page = await openRefused()
+      browser.server.rows.push({ id: 'row-1', title: 'late' })
+      page.bridge.pendingMutations()[0]!.retry()
+      await pass(1_000)
+      expect(browser.server.rows).toContainEqual({ id: 'row-1', title: 'new' })
+      expect(page.titles()).toEqual(['old', 'new'])
+      expect(page.pending()).toEqual([])
+      expect(browser.stored()).toEqual([])
+    })
+
+    it('forgets it when it is discarded', async () => {
+      const page = await openRefused()
+      page.bridge.pendingMutations()[0]!.discard()
+      await pass(1_000)
+      expect(page.pending()).toEqual([])
+      expect(browser.stored()).toEqual([])
+    })
+
+    it('makes the row, when it is retried, that a later mutation of the last page is about', async () => {
+      const { apply } = browser.server
+      browser.server.apply = (message) => {
+        if (message.kind === 'create') throw new Error('full')
+        return apply(message)
+      }
+      const before = await openOffline()
+      void before.create('draft')
+      void before.rename('m1', 'final')
+      browser.goOnline()
+      await pass(1_000)
+      before.kill()
+      browser.server.apply = apply
+      const page = browser.openPage()
+      page.show()
+      await page.offline.restored
+      await pass(1_000)
+      expect(page.bridge.pendingMutations()).toMatchObject([
+        { mutationId: 'm1', status: 'failed' },
+        { mutationId: 'm2', status: 'failed', error: { code: 'dependency-failed' } },
+      ])
+      for (const mutation of page.bridge.pendingMutations()) mutation.retry()
+      await pass(1_000)
+      expect(page.titles()).toEqual(['old', 'final'])
+      expect(browser.server.rows).toEqual(page.rows())
+      expect(browser.stored()).toEqual([])
+    })
   })
 
   describe('with the network back this very moment', () => {

@@ -63,6 +63,8 @@ export interface OpenMutation {
   readonly mutationId: string
   readonly mutation: AnyMutation
   readonly variables: unknown
+  /** Why it was refused. @default it was not */
+  readonly error: unknown
 }
 
 export const REALTIME = Symbol.for('realtime-query-bridge.mutation')

@@ -15,6 +15,7 @@ import type { Positions } from '../overlay/fact.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect, ItemId } from '../routing/effect.ts'
 import { dependenciesOf, waitForDependencies } from './mutation-dependencies.ts'
+import type { ReadBelow } from './optimistic-host.ts'
 import type { Optimistic } from './optimistic.ts'
 import {
   describe,
@@ -50,6 +51,15 @@ export interface PendingMutationsOptions {
   /** `list` gives another. */
   readonly onChange: () => void
   readonly onError: (error: RealtimeError) => void
+}
+
+/** A mutation as it becomes known. */
+interface Beginning {
+  readonly variables: unknown
+  readonly context?: object
+  readonly mutation?: AnyMutation | undefined
+  /** @default a new one */
+  readonly mutationId?: string | undefined
 }
 
 export class PendingMutations {
@@ -142,12 +152,16 @@ export class PendingMutations {
     return this.#begin(spec, { variables, context, mutation }).mutationId
   }
 
-  /** What is to survive a reload: the mutations that nobody knows to be carried out or refused, oldest first. */
+  /**
+   * What is to survive a reload, oldest first: the mutations that nobody knows to be carried out, and those that were
+   * refused and that the app has not dealt with.
+   */
   open(): readonly OpenMutation[] {
     const open: OpenMutation[] = []
-    for (const { mutationId, mutation, variables, fate, isEchoed } of this.#byId.values()) {
-      if (fate !== 'open' || isEchoed || mutation === undefined) continue
-      open.push({ mutationId, mutation, variables: this.#options.ids.rewrite(variables) })
+    for (const { mutationId, mutation, variables, fate, isEchoed, error } of this.#byId.values()) {
+      const isOpen = fate === 'open' && !isEchoed
+      if ((!isOpen && fate !== 'failed') || mutation === undefined) continue
+      open.push({ mutationId, mutation, variables: this.#options.ids.rewrite(variables), error })
     }
     return open
   }
@@ -157,9 +171,27 @@ export class PendingMutations {
     return this.#byId.get(mutationId ?? '')?.isEchoed === true
   }
 
-  /** Shows a mutation that was restored, whether the bridge is started or not. */
+  /** Shows a mutation that was restored, whether the bridge is started or not; one that was refused is listed. */
   adopt(mutation: AnyMutation): void {
-    this.#restored(mutation)
+    const { status, error, variables } = mutation.state
+    const mutationId = idIn(mutation)
+    const spec = this.#specOf(mutation)
+    if (status !== 'error' || spec === undefined || mutationId === undefined) {
+      this.#restored(mutation)
+      return
+    }
+    const { queryClient } = this.#options
+    const running = this.#track(spec, { variables, mutation, mutationId })
+    running.fate = 'failed'
+    running.error = error
+    running.settled.resolve()
+    try {
+      // For the rows that it is about: nothing of it is shown.
+      this.#guess(running, (queryKey) => queryClient.getQueryData(queryKey))
+    } catch {
+      // Without its data it cannot tell. When it is tried again, it can.
+    }
+    this.#changed()
   }
 
   /** Whether a mutation is known by this id. */
@@ -233,26 +265,45 @@ export class PendingMutations {
     this.#bound()
   }
 
-  #begin(
-    spec: MutationSpec,
-    from: {
-      variables: unknown
-      context?: object
-      mutation?: AnyMutation | undefined
-      mutationId?: string | undefined
-    },
-  ): RunningMutation {
-    const { optimistic, ids, now, createId, settle } = this.#options
-    const { variables, context, mutation } = from
+  #begin(spec: MutationSpec, from: Beginning): RunningMutation {
+    const { optimistic, ids, settle } = this.#options
+    const again = this.#takeAgain(from.variables)
+    const isSame = again?.fate === 'unknown'
+    const running = this.#track(spec, {
+      ...from,
+      mutationId: from.mutationId ?? (isSame ? again.mutationId : undefined),
+    })
+    const { mutationId, mutation } = running
+    if (again) {
+      running.itemIds = again.itemIds
+      running.keys = again.keys
+      if (!isSame) ids.renamed(again.mutationId, mutationId)
+    }
+    optimistic.begin({
+      mutationId,
+      scope: mutation?.options.scope?.id,
+      follows: dependenciesOf(running, { byId: this.#byId, ids }).map((other) => other.mutationId),
+      inPlaceOf: again?.mutationId,
+      isIdempotent: spec.isIdempotent,
+      settle: spec.settle ?? settle(),
+      guess: (get) => this.#guess(running, get),
+    })
+    this.#changed()
+    return running
+  }
+
+  #takeAgain(variables: unknown): RunningMutation | undefined {
     const [again, ...others] = this.#again.get(variables) ?? []
     if (others.length > 0) this.#again.set(variables, others)
     else this.#again.delete(variables)
-    const isSame = again?.fate === 'unknown'
-    const mutationId = from.mutationId ?? (isSame ? again.mutationId : createId())
-    if (again && !isSame) ids.renamed(again.mutationId, mutationId)
-    const { promise, resolve } = withResolvers()
+    return again
+  }
+
+  /** From now on it is known. */
+  #track(spec: MutationSpec, { variables, context, mutation, mutationId }: Beginning): RunningMutation {
+    const { now, createId } = this.#options
     const running: RunningMutation = {
-      mutationId,
+      mutationId: mutationId ?? createId(),
       spec,
       variables,
       submittedAt: mutation?.state.submittedAt || now(),
@@ -263,36 +314,28 @@ export class PendingMutations {
       isEchoed: false,
       fate: 'open',
       error: undefined,
-      itemIds: again?.itemIds ?? [],
-      keys: again?.keys ?? [],
-      settled: { promise, resolve },
+      itemIds: [],
+      keys: [],
+      settled: withResolvers(),
     }
-    this.#byId.set(mutationId, running)
-    this.#own.add(mutationId)
+    this.#byId.set(running.mutationId, running)
+    this.#own.add(running.mutationId)
     if (this.#own.size > MAX_OWN)
       for (const oldest of [...this.#own].slice(0, MAX_OWN / 2)) this.#own.delete(oldest)
     if (context) this.#byContext.set(context, running)
     if (mutation) this.#byMutation.set(mutation, running)
-    optimistic.begin({
-      mutationId,
-      scope: mutation?.options.scope?.id,
-      follows: dependenciesOf(running, { byId: this.#byId, ids }).map((other) => other.mutationId),
-      inPlaceOf: again?.mutationId,
-      isIdempotent: spec.isIdempotent,
-      settle: spec.settle ?? settle(),
-      guess: (get) => {
-        const effects = spec.guess(ids.rewrite(variables), { mutationId, get })
-        running.itemIds = [
-          ...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : []))),
-        ]
-        running.keys = effects.map((effect) =>
-          effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? []),
-        )
-        return effects
-      },
-    })
-    this.#changed()
     return running
+  }
+
+  /** What it does, with the ids that are known by now. */
+  #guess(running: RunningMutation, get: ReadBelow): readonly Effect[] {
+    const { spec, variables, mutationId } = running
+    const effects = spec.guess(this.#options.ids.rewrite(variables), { mutationId, get })
+    running.itemIds = [...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : [])))]
+    running.keys = effects.map((effect) =>
+      effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? []),
+    )
+    return effects
   }
 
   /** The mutation of an attempt. One that was restored has never been through `onMutate`. */
@@ -318,20 +361,19 @@ export class PendingMutations {
     return candidates.find(({ state }) => !state.isPaused) ?? candidates[0]
   }
 
+  /** Of a mutation of this bridge that is not known yet. */
+  #specOf(mutation: AnyMutation): MutationSpec | undefined {
+    const own = (mutation.options as OptionsWithSpec)[REALTIME]
+    const isKnown = this.#byMutation.has(mutation) || this.#byId.has(idIn(mutation) ?? '')
+    return own?.owner === this.#options.owner && !isKnown ? own?.spec : undefined
+  }
+
   /** A mutation from a dehydrated state: it is shown before it runs, and under its own id. */
   #restored(mutation: AnyMutation): void {
-    const own = (mutation.options as OptionsWithSpec)[REALTIME]
+    const spec = this.#specOf(mutation)
     const { status, variables } = mutation.state
-    if (
-      own === undefined ||
-      own.owner !== this.#options.owner ||
-      status !== 'pending' ||
-      this.#byMutation.has(mutation)
-    )
-      return
-    const known = idIn(mutation)
-    if (known !== undefined && this.#byId.has(known)) return
-    const running = this.#begin(own.spec, { variables, mutation, mutationId: known })
+    if (spec === undefined || status !== 'pending') return
+    const running = this.#begin(spec, { variables, mutation, mutationId: idIn(mutation) })
     this.#bindWhenSent(running, mutation)
     // The page that it comes from may have sent it.
     this.#options.optimistic.sent(running.mutationId)
