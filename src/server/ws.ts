@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
 import type * as Ws from 'ws'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../core/errors.ts'
@@ -7,11 +6,17 @@ import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { inTurns } from './in-turns.ts'
 import { originCheck, type AllowedOrigins } from './origin.ts'
 import type { RealtimeServer } from './realtime-server.ts'
+import { pathOf, refuse, UpgradePath, type UpgradeListener, type UpgradingServer } from './upgrade-path.ts'
 import { WireFormat } from './wire-format.ts'
 import { withoutListeners, WsSocket } from './ws-socket.ts'
 
+export type { UpgradingServer } from './upgrade-path.ts'
+
 export interface AttachWebSocketOptions {
-  /** Upgrades of this path are ours; every other path is left to other listeners. @default '/realtime' */
+  /**
+   * Upgrades of this path are ours; every other path is left to other listeners, and refused when none of them touches it
+   * within `limits.helloTimeoutMs`. @default '/realtime'
+   */
   readonly path?: string | undefined
   /**
    * Which pages may connect: exact origins, or `'any'`. A request without an `Origin` does not come from a page
@@ -59,15 +64,6 @@ export interface WebSocketAttachment {
    */
   close(): Promise<void>
 }
-
-/** An `http.Server`, `https.Server`, Fastify's `server`, what Hono's `serve` returns. */
-export interface UpgradingServer {
-  on(event: 'upgrade', listener: UpgradeListener): unknown
-  off(event: 'upgrade', listener: UpgradeListener): unknown
-  listenerCount(event: 'upgrade'): number
-}
-
-type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
 const DEFAULT_THRESHOLD_BYTES = 1_024
 
@@ -133,10 +129,8 @@ export function attachWebSocket(
   }
 
   const onUpgrade: UpgradeListener = (request, socket, head) => {
-    if (request.url?.split('?', 1)[0] !== path) {
-      // With nobody else to take it, it would hang.
-      if (httpServer.listenerCount('upgrade') === 1)
-        refuse(socket, '404 Not Found', `WebSockets are at ${path}.`)
+    if (pathOf(request) !== path) {
+      ours.stray(request, socket, server.limits.helloTimeoutMs)
       return
     }
     const { origin, host } = request.headers
@@ -162,6 +156,7 @@ export function attachWebSocket(
       )
     }
   }
+  const ours = new UpgradePath(httpServer, path)
   httpServer.on('upgrade', onUpgrade)
 
   const pings = setInterval(() => {
@@ -178,6 +173,7 @@ export function attachWebSocket(
     close() {
       return (closing ??= new Promise<void>((resolve) => {
         httpServer.off('upgrade', onUpgrade)
+        ours.release()
         clearInterval(pings)
         onGone = () => {
           if (sockets.size === 0) resolve()
@@ -222,12 +218,4 @@ function wireFormats(codecs: readonly FrameCodec[] = [], thresholdBytes: number)
 function offersOneOf(formats: ReadonlyMap<string, unknown>, request: IncomingMessage): boolean {
   const offered = request.headers['sec-websocket-protocol'] ?? ''
   return offered.split(',').some((name) => formats.has(name.trim()))
-}
-
-function refuse(socket: Duplex, status: string, text: string): void {
-  // The other side may be gone already; there is nobody left to tell.
-  socket.on('error', () => {})
-  socket.once('finish', () => socket.destroy())
-  const head = `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(text)}`
-  socket.end(`${head}\r\n\r\n${text}`)
 }

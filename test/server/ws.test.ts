@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, get, type IncomingMessage } from 'node:http'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Server as SocketIoServer } from 'socket.io'
 import { WebSocket, WebSocketServer } from 'ws'
 import { attachWebSocket } from '../../src/server/index.ts'
 import { startServer, TestClient } from './support.ts'
@@ -105,6 +106,64 @@ describe('attachWebSocket', () => {
     theirs.terminate()
     await TestClient.ready(`ws://${host}/second`)
     await TestClient.ready(`ws://${host}/realtime?query=1`)
+  })
+
+  it('answers 404 once on paths of nobody, however many realtime servers share an HTTP server', async () => {
+    const { http, host, server } = await startServer()
+    const others = ['/a', '/b'].map((path) => attachWebSocket(server, http, { path }))
+    expect(await refusal(`ws://${host}/nowhere`)).toMatchObject({ status: 404 })
+    await others[0]!.close()
+    expect(await refusal(`ws://${host}/a`)).toMatchObject({ status: 404 })
+    await TestClient.ready(`ws://${host}/b`)
+    await others[1]!.close()
+    expect(await refusal(`ws://${host}/b`)).toMatchObject({ status: 404 })
+    await TestClient.ready(`ws://${host}/realtime`)
+  })
+
+  it('has one realtime server for each path of an HTTP server, and says so at once', async () => {
+    const { http, server, attachment } = await startServer()
+    expect(() => attachWebSocket(server, http)).toThrow(/'\/realtime'.*close/)
+    await attachment.close()
+    onTestFinished(attachWebSocket(server, http).close)
+  })
+
+  it('lets go of upgrades that no listener takes, and of none that one has taken', async () => {
+    const { http, host } = await startServer({ limits: { helloTimeoutMs: 20 } })
+    const taken = new WebSocketServer({ noServer: true })
+    http.on('upgrade', (request, socket, head) => {
+      if (request.url === '/taken') taken.handleUpgrade(request, socket, head, () => {})
+      if (request.url === '/read') socket.once('data', (data) => socket.write(data))
+    })
+    const upgrade = (path: string) => {
+      const peer = connect(Number(host.split(':')[1]), '127.0.0.1')
+      onTestFinished(() => void peer.destroy())
+      peer.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n`)
+      return peer
+    }
+    const theirs = new WebSocket(`ws://${host}/taken`)
+    onTestFinished(() => theirs.terminate())
+    await once(theirs, 'open')
+    const reading = upgrade('/read')
+    const stray = upgrade('/nowhere')
+    const [answer] = (await once(stray, 'data')) as [Buffer]
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 404 /)
+    // Those that came before it are as they were.
+    reading.write('still here')
+    const [echo] = (await once(reading, 'data')) as [Buffer]
+    expect(echo.toString()).toBe('still here')
+    expect(theirs.readyState).toBe(theirs.OPEN)
+  })
+
+  it('stands beside Socket.IO', async () => {
+    const { http, host } = await startServer()
+    const io = new SocketIoServer(http)
+    onTestFinished(() => void io.close())
+    const theirs = new WebSocket(`ws://${host}/socket.io/?EIO=4&transport=websocket`)
+    onTestFinished(() => theirs.terminate())
+    const [data] = (await once(theirs, 'message')) as [Buffer]
+    expect(data.toString()).toMatch(/^0\{"sid":/)
+    const client = await TestClient.ready(`ws://${host}/realtime`)
+    expect(await client.settled()).toEqual({})
   })
 
   it('leaves ordinary requests alone', async () => {
