@@ -13,9 +13,9 @@ import { Overlay } from './core/overlay/overlay.ts'
 import { PAGES_AHEAD } from './core/overlay/pages-ahead.ts'
 import { TemporaryIds } from './core/overlay/temporary-ids.ts'
 import type { EventTable } from './core/routing/event-table.ts'
-import { Presence } from './core/session/presence.ts'
+import { Presence } from './core/session/extensions/presence.ts'
 import { randomId } from './core/session/random-id.ts'
-import { Signals } from './core/session/signals.ts'
+import { Signals } from './core/session/extensions/signals.ts'
 
 /** Any bridge, whatever its table. */
 type AnyBridge = RealtimeQueryBridge<EventTable>

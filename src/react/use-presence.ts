@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useSyncExternalStore } from 'react'
 import type { PresenceMember } from '../core/protocol/messages.ts'
-import type { PresenceHold, PresenceView } from '../core/session/presence.ts'
+import type { PresenceHold, PresenceView } from '../core/session/extensions/presence.ts'
 import { presenceOf } from '../features.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
 import { useEarlyEffect } from './use-early-effect.ts'

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import type { SessionStatus } from '../../src/core/session/session-state.ts'
+import type { SessionStatus } from '../../src/core/session/connection/session-state.ts'
 import { FaultProxy } from '../support/fault-proxy.ts'
 import { noteOpenHandles } from '../support/open-handles.ts'
 import {

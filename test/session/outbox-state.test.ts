@@ -6,7 +6,7 @@ import {
   type OutboxInput,
   type OutboxItem,
   type OutboxState,
-} from '../../src/core/session/outbox-state.ts'
+} from '../../src/core/session/extensions/outbox-state.ts'
 
 const LIMITS = { maxQueuedSends: 3, maxUnansweredSends: 2 }
 

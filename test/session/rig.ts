@@ -2,17 +2,17 @@ import { vi } from 'vitest'
 import type { RealtimeError } from '../../src/core/errors.ts'
 import type { RealtimeEvent } from '../../src/core/event.ts'
 import type { ServerMessage, WireEvent } from '../../src/core/protocol/messages.ts'
-import { Outbox } from '../../src/core/session/outbox.ts'
-import { Presence } from '../../src/core/session/presence.ts'
+import { Outbox } from '../../src/core/session/extensions/outbox.ts'
+import { Presence } from '../../src/core/session/extensions/presence.ts'
 import { Reporter } from '../../src/core/session/reporter.ts'
-import { Signals } from '../../src/core/session/signals.ts'
+import { Signals } from '../../src/core/session/extensions/signals.ts'
 import {
   Session,
   type BridgeStatus,
   type SessionHandlers,
   type SessionOptions,
 } from '../../src/core/session/session.ts'
-import type { WakeSignal, WakeSignals } from '../../src/core/session/wake-signals.ts'
+import type { WakeSignal, WakeSignals } from '../../src/core/session/connection/wake-signals.ts'
 import {
   createFakeTransport,
   type FakeConnection,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Position } from '../../src/core/event.ts'
 import type { ResyncOutcome, WireEvent } from '../../src/core/protocol/messages.ts'
 import { SESSION_LIMITS, type SessionLimits } from '../../src/core/session/limits.ts'
-import { advance, newStream, type StreamInput } from '../../src/core/session/topic-stream.ts'
+import { advance, newStream, type StreamInput } from '../../src/core/session/topics/topic-stream.ts'
 
 /**
  * One topic between a server that keeps its promises and a client, over a wire that does not: event frames are

@@ -7,7 +7,7 @@ import {
   type StreamInput,
   type StreamOutput,
   type TopicStream,
-} from '../../src/core/session/topic-stream.ts'
+} from '../../src/core/session/topics/topic-stream.ts'
 
 const LIMITS = { ...SESSION_LIMITS, maxHeldEvents: 5 }
 

@@ -1,4 +1,8 @@
-import type { SessionCommand, SessionEvent, SessionStatus } from '../../src/core/session/session-state.ts'
+import type {
+  SessionCommand,
+  SessionEvent,
+  SessionStatus,
+} from '../../src/core/session/connection/session-state.ts'
 
 /**
  * The next status, and the commands. `'same'`: the status stays and nothing is done. `'forget'`: it stays, and what

@@ -8,8 +8,8 @@ import {
   type SessionEvent,
   type SessionState,
   type SessionStatus,
-} from '../../src/core/session/session-state.ts'
-import { transition, type SessionStep } from '../../src/core/session/transition.ts'
+} from '../../src/core/session/connection/session-state.ts'
+import { transition, type SessionStep } from '../../src/core/session/connection/transition.ts'
 import {
   DIALLED,
   MANAGED,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { browserSignals } from '../../src/core/session/wake-signals.ts'
+import { browserSignals } from '../../src/core/session/connection/wake-signals.ts'
 
 /** A window with a document, as far as signals go. */
 class FakeWindow extends EventTarget {

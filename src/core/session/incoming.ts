@@ -8,14 +8,14 @@
 import { decodeServerMessage } from '../protocol/codec.ts'
 import type { ResyncOutcome, ServerMessage } from '../protocol/messages.ts'
 import type { RawMessage, Transport } from '../transport.ts'
-import type { SessionExtension } from './extension.ts'
-import type { Machine } from './machine.ts'
-import { PlainStream, type PlainOutput } from './plain-stream.ts'
+import type { SessionExtension } from './extensions/extension.ts'
+import type { Machine } from './connection/machine.ts'
+import { PlainStream, type PlainOutput } from './topics/plain-stream.ts'
 import type { Reporter } from './reporter.ts'
 import type { SessionHandlers, TopicResync } from './session-handlers.ts'
-import type { StreamInput, StreamOutput } from './topic-stream.ts'
-import type { TopicStreams } from './topic-streams.ts'
-import type { Wire } from './wire.ts'
+import type { StreamInput, StreamOutput } from './topics/topic-stream.ts'
+import type { TopicStreams } from './topics/topic-streams.ts'
+import type { Wire } from './connection/wire.ts'
 
 export interface IncomingOptions {
   readonly decode: Transport['decode']

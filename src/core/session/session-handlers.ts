@@ -1,6 +1,6 @@
 import type { Position, RealtimeEvent } from '../event.ts'
 import type { ResyncOutcome } from '../protocol/messages.ts'
-import type { BridgeStatus } from './bridge-status.ts'
+import type { BridgeStatus } from './connection/bridge-status.ts'
 
 /** A topic became current: see `ResyncOutcome`. */
 export interface TopicResync {

@@ -4,7 +4,7 @@ import type { Transport } from '../transport.ts'
 import type { SessionLimits } from './limits.ts'
 import type { Reporter } from './reporter.ts'
 import type { SessionHandlers } from './session-handlers.ts'
-import type { WakeSignals } from './wake-signals.ts'
+import type { WakeSignals } from './connection/wake-signals.ts'
 
 export interface SessionOptions {
   readonly transport: Transport

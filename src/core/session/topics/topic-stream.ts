@@ -15,9 +15,9 @@
  * What is held is bounded by count, and how long by `gapAttempts` questions. What is held when the connection ends
  * is dropped: the next connection asks from the same position.
  */
-import type { Position, RealtimeEvent } from '../event.ts'
-import type { RefusalCode, ResyncOutcome, WireEvent } from '../protocol/messages.ts'
-import type { SessionLimits } from './limits.ts'
+import type { Position, RealtimeEvent } from '../../event.ts'
+import type { RefusalCode, ResyncOutcome, WireEvent } from '../../protocol/messages.ts'
+import type { SessionLimits } from '../limits.ts'
 
 export interface TopicStream {
   readonly topic: string

@@ -1,5 +1,5 @@
-import type { ClosePolicy } from '../protocol/close-codes.ts'
-import type { SessionLimits } from './limits.ts'
+import type { ClosePolicy } from '../../protocol/close-codes.ts'
+import type { SessionLimits } from '../limits.ts'
 
 /** The longest `retryAfterMs` that is believed, in ms: a bad hint must not silence a client for good. */
 const MAX_HINT_MS = 300_000

@@ -2,10 +2,10 @@
  * What is said over a connection beside subscriptions: sends, presence, signals. A session gets each when it is first
  * used (`Session.use`), so that an app ships those that it uses.
  */
-import type { Clock } from '../clock.ts'
-import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
-import type { SessionLimits } from './limits.ts'
-import type { Reporter } from './reporter.ts'
+import type { Clock } from '../../clock.ts'
+import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts'
+import type { SessionLimits } from '../limits.ts'
+import type { Reporter } from '../reporter.ts'
 
 /** What an extension is given. */
 export interface SessionLink {

@@ -1,4 +1,4 @@
-import type { Transport } from '../transport.ts'
+import type { Transport } from '../../transport.ts'
 
 /** The usual idle limit of proxies is 30 to 60 s. */
 const INTERVAL_MS = 25_000

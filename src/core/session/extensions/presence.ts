@@ -2,11 +2,11 @@
  * Who is present in a topic, and what this client says of itself there. A topic is joined while somebody holds it, once
  * for each connection; what several holders say is one state: that of the last one who has said something.
  */
-import type { PresenceMember, RefusalCode, ServerMessage } from '../protocol/messages.ts'
-import { Alarm } from './alarm.ts'
+import type { PresenceMember, RefusalCode, ServerMessage } from '../../protocol/messages.ts'
+import { Alarm } from '../alarm.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-import { Listeners } from './listeners.ts'
+import { Listeners } from '../listeners.ts'
 
 /** Who is there. The same object until something changes. */
 export interface PresenceView {

@@ -1,5 +1,5 @@
-import type { Position, RealtimeEvent } from '../event.ts'
-import { isString, misfit, optionalPosition, optionalString } from '../protocol/shape.ts'
+import type { Position, RealtimeEvent } from '../../event.ts'
+import { isString, misfit, optionalPosition, optionalString } from '../../protocol/shape.ts'
 import type { StreamOutput } from './topic-stream.ts'
 
 /** More topics than any screen shows; the one that was silent longest is forgotten first. */

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import type { Transport } from '../transport.ts'
+import type { Clock } from '../../clock.ts'
+import type { Transport } from '../../transport.ts'
 
 /** A question that has no answer by then may have gone out over a network that is gone: the next dial asks anew. In ms. */
 const MAX_ANSWER_MS = 60_000

@@ -13,8 +13,8 @@
  *   closed: `stop` from anywhere, or a final close code. Only `start` leaves it.
  *   `switched` (another user) forgets everything, and begins anew from wherever it was on.
  */
-import type { ResyncOutcome } from '../protocol/messages.ts'
-import type { SessionLimits } from './limits.ts'
+import type { ResyncOutcome } from '../../protocol/messages.ts'
+import type { SessionLimits } from '../limits.ts'
 
 /**
  * - `idle`: not started yet.

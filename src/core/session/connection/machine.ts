@@ -2,8 +2,8 @@
  * Runs `transition.ts`: gives it time and chance, and what the system says of the network; sets its timer. What comes
  * while it runs is put in line.
  */
-import type { Clock } from '../clock.ts'
-import { Alarm } from './alarm.ts'
+import type { Clock } from '../../clock.ts'
+import { Alarm } from '../alarm.ts'
 import {
   INITIAL_STATE,
   type SessionCommand,

@@ -2,10 +2,10 @@
  * One connection at a time, as the machine commands: dial, hello with a token, frames out, hang up. What comes late (a
  * token, a frame of the last connection) finds another `#link` or `#round`, and is ignored.
  */
-import type { Clock } from '../clock.ts'
-import { encodeMessage } from '../protocol/codec.ts'
-import type { ClientMessage } from '../protocol/messages.ts'
-import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../transport.ts'
+import type { Clock } from '../../clock.ts'
+import { encodeMessage } from '../../protocol/codec.ts'
+import type { ClientMessage } from '../../protocol/messages.ts'
+import type { CloseInfo, RawMessage, Transport, TransportConnection } from '../../transport.ts'
 import { TokenSource } from './token-source.ts'
 
 export interface WireOptions {

@@ -1,9 +1,9 @@
 /** The shell that runs `outbox-state.ts`: frames, promises and the timer for what waits too long. */
-import { RealtimeError } from '../errors.ts'
-import type { ClientMessage, ServerMessage } from '../protocol/messages.ts'
-import { isName } from '../protocol/shape.ts'
-import { Alarm } from './alarm.ts'
-import { bytesOf } from './bytes-of.ts'
+import { RealtimeError } from '../../errors.ts'
+import type { ClientMessage, ServerMessage } from '../../protocol/messages.ts'
+import { isName } from '../../protocol/shape.ts'
+import { Alarm } from '../alarm.ts'
+import { bytesOf } from '../bytes-of.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
 import {

@@ -1,7 +1,7 @@
-import type { ServerMessage, WireSignal } from '../protocol/messages.ts'
+import type { ServerMessage, WireSignal } from '../../protocol/messages.ts'
 import type { SessionExtension, SessionLink } from './extension.ts'
 import { jsonCopy } from './json-copy.ts'
-import { Listeners } from './listeners.ts'
+import { Listeners } from '../listeners.ts'
 
 /** Passing words between clients: who is there hears them, and nobody keeps them. */
 export class Signals implements SessionExtension {

@@ -1,5 +1,5 @@
-import { RealtimeError } from '../errors.ts'
-import { bytesOf } from './bytes-of.ts'
+import { RealtimeError } from '../../errors.ts'
+import { bytesOf } from '../bytes-of.ts'
 
 /**
  * What is sent is what was given: nobody changes it while it waits. Throws what is no JSON, or more than servers take, at

@@ -20,8 +20,8 @@
  * 6. A timer that comes late proves nothing: the machine slept, or the tab is throttled, and the answer may lie
  *    unread. The connection gets one more ping before it is given up.
  */
-import { needsDecode, remedy } from '../errors.ts'
-import { closePolicy, FORBIDDEN, HEARTBEAT_TIMEOUT, UNAUTHORIZED } from '../protocol/close-codes.ts'
+import { needsDecode, remedy } from '../../errors.ts'
+import { closePolicy, FORBIDDEN, HEARTBEAT_TIMEOUT, UNAUTHORIZED } from '../../protocol/close-codes.ts'
 import { retryDelayMs } from './backoff.ts'
 import {
   INITIAL_STATE,
