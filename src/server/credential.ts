@@ -39,10 +39,18 @@ export async function readCredential(
     )
   }
   if (expiresAt !== undefined && expiresAt <= hooks.clock.now()) return EXPIRED
-  return { ok: true, credential: { identity, user: hooks.userId(identity), expiresAt } }
+  return { ok: true, credential: { identity, user: nameOf(hooks.userId(identity)), expiresAt } }
 }
 
 const EXPIRED: CredentialAnswer = { ok: false, code: CloseCode.TokenExpired, reason: 'token expired' }
+
+/** Clients read it, and nodes compare it: it is text, or there is none. */
+function nameOf(user: unknown): string | undefined {
+  if (user === undefined || user === null || user === '') return undefined
+  if (typeof user === 'string') return user
+  if (typeof user === 'number' || typeof user === 'bigint') return String(user)
+  throw new TypeError(`userId must give text, or undefined. It gave ${typeof user}.`)
+}
 
 type Named = Pick<Credential, 'identity' | 'user'>
 

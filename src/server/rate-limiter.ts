@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { inTime } from './in-time.ts'
+import { retryTime } from './retry-time.ts'
 
 /**
  * A limit that nodes share. Any limiter of the package `rate-limiter-flexible` fits. A rejection with an `Error` means that the
@@ -60,7 +61,6 @@ export async function consume(
     if (refusal instanceof Error || typeof refusal !== 'object' || refusal === null) return inTrouble(refusal)
     failing.delete(limiter)
     const { msBeforeNext } = refusal as { msBeforeNext?: unknown }
-    const isTime = typeof msBeforeNext === 'number' && msBeforeNext >= 0 && msBeforeNext < 2 ** 31
-    return { isLimited: true, retryAfterMs: isTime ? Math.ceil(msBeforeNext) : undefined }
+    return { isLimited: true, retryAfterMs: retryTime(msBeforeNext) }
   }
 }

@@ -14,6 +14,7 @@ import { PresenceHub } from './presence-hub.ts'
 import { Questions } from './questions.ts'
 import { publisher } from './publisher.ts'
 import { reporter } from './reporter.ts'
+import { retryTime } from './retry-time.ts'
 import type { RevokeFilter } from './server-bus.ts'
 import type { ServerContext } from './server-context.ts'
 import type {
@@ -213,7 +214,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     graceMs = 250,
     code = 1012,
   }: DrainOptions): Promise<void> {
-    const delay = () => Math.round(retryAfterMs + random() * spreadMs)
+    const delay = () => retryTime(retryAfterMs + random() * spreadMs) ?? 1_000
     const reason = code === 1001 ? 'server is going away' : 'server is restarting'
     farewell = { code, reason, retryAfterMs: delay }
     fanOut.finish()

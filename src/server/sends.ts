@@ -1,6 +1,7 @@
 import { RealtimeError } from '../core/errors.ts'
 import type { ClientMessage, ServerMessage } from '../core/protocol/messages.ts'
 import { consume } from './rate-limiter.ts'
+import { retryTime } from './retry-time.ts'
 import type { RealtimeAction } from './rights.ts'
 import type { ServerContext } from './server-context.ts'
 
@@ -158,7 +159,11 @@ export class SendQueue {
 
   #failureOf({ type }: Send, cause: unknown): SendFailure {
     if (cause instanceof SendError) {
-      return { code: cause.code || 'failed', message: cause.message, retryAfterMs: cause.retryAfterMs }
+      return {
+        code: cause.code || 'failed',
+        message: cause.message,
+        retryAfterMs: retryTime(cause.retryAfterMs),
+      }
     }
     this.#report(`A send of type '${type.slice(0, 80)}' was not handled.`, cause)
     return { code: 'unavailable', message: 'The server could not handle this now.' }

@@ -133,6 +133,43 @@ describe('a credential on an open connection', () => {
   })
 })
 
+describe('the name of a user', () => {
+  it('may be given as a number, as keys of rows are', async () => {
+    const { connect, server } = startManual({ userId: ({ user }) => user.length as never })
+    const ada = await connect('ada')
+    ada.send({ t: 'presence-join', topic: 'room', state: {} })
+    expect(await ada.takeAll('presence-state')).toMatchObject([{ members: [{ user: '3' }] }])
+    server.revoke({ user: '3' })
+    expect(ada.socket.closedWith).toMatchObject({ code: 4403 })
+  })
+
+  it.each([[null], [''], [undefined]])(
+    'is none when it is %s, and its clients share nothing',
+    async (name) => {
+      const { connect, server } = startManual({
+        userId: () => name as never,
+        limits: { maxConnectionsPerUser: 1 },
+      })
+      const [one, two] = [await connect('one', 'same'), await connect('two', 'same')]
+      for (const { send } of [one, two]) send({ t: 'presence-join', topic: 'room', state: {} })
+      await settle()
+      expect(server.presence('room').map(({ user }) => user)).toEqual([undefined, undefined])
+      one.send({ t: 'auth', token: 'two' })
+      await settle()
+      expect(one.socket.closedWith).toMatchObject({ code: 4401 })
+    },
+  )
+
+  it('lets nobody in when it is anything else, and says so', async () => {
+    const { open, errors } = startManual({ userId: () => ({}) as never })
+    const client = open()
+    client.send({ t: 'hello', token: 'ada' })
+    await settle()
+    expect(client.socket.closedWith).toMatchObject({ code: 4500 })
+    expect(String(errors[0]?.cause)).toContain('userId must give')
+  })
+})
+
 describe('S2 a token', () => {
   it('is never logged, reported, sent back or told to others', async () => {
     const { open, connect, errors, logs, server } = startManual({

@@ -217,6 +217,24 @@ describe('a send', () => {
     expect(isBegun).toBe(false)
   })
 
+  it.each([
+    [1_500.2, 1_501],
+    [-1, undefined],
+    [NaN, undefined],
+    [Infinity, undefined],
+  ])('is told a time of %s ms as %s, which every client can read', async (retryAfterMs, told) => {
+    const { connect } = startManual({
+      onSend: () => {
+        throw new SendError('busy', 'Later.', { retryAfterMs })
+      },
+    })
+    const ada = await connect('ada')
+    ada.send({ t: 'send', id: '1', type: 'x' })
+    expect(await ada.takeAll('error')).toEqual([
+      { t: 'error', id: '1', code: 'busy', message: 'Later.', ...(told && { retryAfterMs: told }) },
+    ])
+  })
+
   it('S7 is limited by a limiter that nodes share, by user', async () => {
     const sends = new RateLimiterMemory({ points: 3, duration: 60 })
     const { connect } = startManual({ rateLimiters: { sends }, onSend: () => {} })
