@@ -74,6 +74,8 @@ export class NodeChannel {
   readonly #stop: (() => void) | undefined
   #isClosed = false
   #isFailing = false
+  /** During a deploy, a node of the next version may say many times a second what this one does not know. */
+  #isUnreadTold = false
 
   constructor(options: {
     node: string
@@ -87,9 +89,7 @@ export class NodeChannel {
     this.#stop = options.bus?.subscribe((text) => {
       const decoded = decodeWith(SHAPES, text)
       if (!decoded.ok) {
-        options.report(
-          new RealtimeError('bus-failed', 'The bus brought what is no message of a node; it is skipped.'),
-        )
+        this.#tellUnread()
       } else if (decoded.message.node !== this.node && !this.#isClosed) {
         options.hear(decoded.message)
       }
@@ -124,5 +124,13 @@ export class NodeChannel {
   close(): void {
     this.#isClosed = true
     this.#stop?.()
+  }
+
+  #tellUnread(): void {
+    if (this.#isUnreadTold) return
+    this.#isUnreadTold = true
+    const message =
+      'The bus brought what this node cannot read, and it is skipped: of another version of the package, or of another program on the same channel. It is told once.'
+    this.#report(new RealtimeError('bus-failed', message))
   }
 }

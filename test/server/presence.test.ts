@@ -487,7 +487,7 @@ describe('presence on two nodes', () => {
     expect(userIds(nodes[1].server.presence('room'))).toEqual(['bob'])
   })
 
-  it('hears a large node in parts, and skips what is no message', async () => {
+  it('hears a large node in parts, and skips what is no message, which it tells once', async () => {
     const { time, nodes, node, bus } = startCluster({
       limits: { maxPresenceMembers: 1_000, maxConnectionsPerUser: 1_000 },
     })
@@ -504,7 +504,9 @@ describe('presence on two nodes', () => {
     await bus.publish(
       '{"t":"presence","node":"x","version":1,"set":[{"topic":"room","members":[{}]}],"left":[]}',
     )
-    expect(late.errors).toMatchObject([{ code: 'bus-failed' }, { code: 'bus-failed' }])
+    // As a node of the next version may say it: many times a second, for as long as a deploy takes.
+    for (let n = 0; n < 5; n++) await bus.publish('{"t":"novelty","node":"x"}')
+    expect(late.errors).toMatchObject([{ code: 'bus-failed' }])
     expect(late.server.presence('room')).toHaveLength(450)
   })
 })
