@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import { Audience, type TopicListener } from './audience.ts'
 import { EventBatch } from './event-batch.ts'
 import type { LogEntry } from './event-log.ts'
@@ -5,6 +6,9 @@ import type { Turn, Work, WriteQueue } from './write-queue.ts'
 
 /** Full batches that may wait for the round under way. Beyond it, whoever publishes waits until everybody has heard. */
 const MAX_FULL_BATCHES = 64
+
+/** How long a round may wait for what else is about to be heard, in ms. */
+const MAX_GATHER_MS = 2
 
 /** The log has told of less than there was: everybody who hears the topic looks for themselves. */
 class Missed {
@@ -16,13 +20,14 @@ class Missed {
 }
 
 /**
- * Brings what the log tells to the subscriptions of this process, in rounds: what is heard in one turn is one frame
- * for each topic, and a round takes as many turns as its audience needs (`WriteQueue`). What is heard meanwhile goes
- * into the next round.
+ * Brings what the log tells to the subscriptions of this process, in rounds: what is heard in turns that follow each
+ * other is one frame for each topic, and a round takes as many turns as its audience needs (`WriteQueue`). What is heard
+ * meanwhile goes into the next round.
  */
 export class FanOut {
   readonly #defer: (run: () => void) => void
   readonly #writes: WriteQueue
+  readonly #clock: Clock
   readonly #audiences = new Map<string, Audience>()
   /** What waits for the next round, in the order in which it began. */
   #waiting: (EventBatch | Missed)[] = []
@@ -32,10 +37,13 @@ export class FanOut {
   #full = 0
   #round: Round | undefined
   #isScheduled = false
+  /** Something was heard since this was last looked at. */
+  #hasHeard = false
 
-  constructor(defer: (run: () => void) => void, writes: WriteQueue) {
+  constructor(defer: (run: () => void) => void, writes: WriteQueue, clock: Clock) {
     this.#defer = defer
     this.#writes = writes
+    this.#clock = clock
   }
 
   hear(entry: LogEntry): void {
@@ -49,13 +57,10 @@ export class FanOut {
       next.add(entry)
       this.#wait(next)
     }
+    this.#hasHeard = true
     if (this.#isScheduled || this.#round) return
     this.#isScheduled = true
-    this.#defer(() => {
-      this.#isScheduled = false
-      this.#begin()
-      this.#writes.serve()
-    })
+    this.#gather(this.#clock.now())
   }
 
   /** Everybody is told what was heard before, in this very turn; what they are told may wait to be written. */
@@ -91,6 +96,25 @@ export class FanOut {
   /** Everybody who hears a topic. */
   listeners(topic: string): Iterable<TopicListener> {
     return this.#audiences.get(topic) ?? []
+  }
+
+  /**
+   * Waits for a turn in which nothing was heard, and then begins. Requests that come together are served in turns that
+   * follow each other, each a little later than the one before: what all of them publish costs each socket one write.
+   */
+  #gather(since: number): void {
+    this.#defer(() => {
+      const elapsedMs = this.#clock.now() - since
+      // A clock that was set back ends the wait, too.
+      if (this.#hasHeard && elapsedMs >= 0 && elapsedMs < MAX_GATHER_MS) {
+        this.#hasHeard = false
+        this.#gather(since)
+        return
+      }
+      this.#isScheduled = false
+      this.#begin()
+      this.#writes.serve()
+    })
   }
 
   #wait(told: EventBatch | Missed): void {

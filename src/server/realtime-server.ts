@@ -62,7 +62,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   const report = reporter(options.onError)
   const log = options.log ?? memoryEventLog()
   const writes = new WriteQueue(clock, defer)
-  const fanOut = new FanOut(defer, writes)
+  const fanOut = new FanOut(defer, writes, clock)
   const stopHearing = log.subscribe(
     (entry) => {
       fanOut.hear(entry)

@@ -6,8 +6,8 @@ import { createRealtimeServer, memoryEventLog, type SharedFrames } from '../../s
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const bytesOf = (text: string) => Buffer.from(text)
 
-/** A server whose turns the test takes one by one, and whose every look at the clock takes a ms. */
-function start() {
+/** A server whose turns the test takes one by one, and whose every look at the clock takes a ms, or as long as is said. */
+function start({ msPerLook = 1 } = {}) {
   const turns: (() => void)[] = []
   let now = 0
   const server = createRealtimeServer({
@@ -16,13 +16,18 @@ function start() {
     authorize: () => true,
     platform: {
       defer: (run) => void turns.push(run),
-      clock: { now: () => now++, after: () => () => {} },
+      clock: { now: () => (now += msPerLook), after: () => () => {} },
     },
   })
   const takeTurn = () => {
     for (const run of turns.splice(0)) run()
   }
-  return { server, takeTurn, hasTurns: () => turns.length > 0 }
+  /** Until a turn has brought nothing more, so that a round has begun. */
+  const takeFirstTurns = () => {
+    takeTurn()
+    takeTurn()
+  }
+  return { server, takeTurn, takeFirstTurns, hasTurns: () => turns.length > 0 }
 }
 
 /** A socket that keeps what each write held. */
@@ -64,7 +69,7 @@ class RecordingSocket {
   }
 }
 
-async function connect({ server }: ReturnType<typeof start>, ...topics: string[]) {
+async function connect({ server }: Pick<ReturnType<typeof start>, 'server'>, ...topics: string[]) {
   const socket = new RecordingSocket()
   const connection = server.opened(socket, { headers: {} })
   connection.message('{"t":"hello"}')
@@ -100,7 +105,7 @@ describe('fan-out', () => {
     const clients = []
     for (let n = 0; n < 300; n++) clients.push(await connect(host, 'a', 'b'))
     await host.server.publish('a', { type: 'n' })
-    host.takeTurn()
+    host.takeFirstTurns()
     const last = clients.at(-1)!.socket
     expect(last.writes).toEqual([])
     await host.server.publish('b', { type: 'n' })
@@ -117,7 +122,7 @@ describe('fan-out', () => {
     const clients = []
     for (let n = 0; n < 200; n++) clients.push(await connect(host, 'a'))
     await host.server.publish('a', { type: 'n' })
-    host.takeTurn()
+    host.takeFirstTurns()
     const gone = clients.splice(0, 120)
     expect(gone[0]!.socket.taken()).toEqual([['a1']])
     expect(gone.at(-1)!.socket.taken()).toEqual([])
@@ -142,12 +147,47 @@ describe('fan-out', () => {
     expect(one[0]!.socket.taken()).toEqual([['b1']])
   })
 
+  it('puts what turns that follow each other publish into one frame', async () => {
+    const host = start({ msPerLook: 0 })
+    const { socket } = await connect(host, 'a', 'b')
+    for (const topic of ['a', 'b', 'a', 'a']) {
+      await host.server.publish(topic, { type: 'n' })
+      host.takeTurn()
+      expect(socket.writes).toEqual([])
+    }
+    host.takeTurn()
+    expect(socket.taken()).toEqual([['a1', 'a2', 'a3', 'b1']])
+  })
+
+  it('does not wait long for a turn without a publish', async () => {
+    const host = start()
+    const { socket } = await connect(host, 'a')
+    let published = 0
+    while (socket.writes.length === 0 && published < 100) {
+      await host.server.publish('a', { type: 'n' })
+      published += 1
+      host.takeTurn()
+    }
+    expect(published).toBeLessThan(5)
+    while (host.hasTurns()) host.takeTurn()
+    const offsets = Array.from({ length: published }, (_, n) => `a${n + 1}`)
+    expect(socket.taken().flat()).toEqual(offsets)
+  })
+
+  it('waits no longer when the clock is set back', async () => {
+    const host = start({ msPerLook: -1 })
+    const { socket } = await connect(host, 'a')
+    await host.server.publish('a', { type: 'n' })
+    host.takeTurn()
+    expect(socket.taken()).toEqual([['a1']])
+  })
+
   it('tells everybody in a single turn of a burst that would wait without a bound', async () => {
     const host = start()
     const clients = []
     for (let n = 0; n < 200; n++) clients.push(await connect(host, 'a'))
     await host.server.publish('a', { type: 'n' })
-    host.takeTurn()
+    host.takeFirstTurns()
     // 64 full batches, and one that is growing.
     for (let n = 0; n < 6_500; n++) void host.server.publish('a', { type: 'n' })
     expect(clients.at(-1)!.socket.writes).toEqual([])
@@ -191,7 +231,7 @@ describe('fan-out', () => {
     const last = clients.at(-1)!.socket
     const data = 'x'.repeat(200_000)
     await host.server.publish('a', { type: 'n', data })
-    host.takeTurn()
+    host.takeFirstTurns()
     // One publish and no more than one turn at a time: the last socket never gets its turn.
     let published = 1
     while (last.writes.length === 0 && published < 20) {
@@ -213,7 +253,7 @@ describe('fan-out', () => {
       onError: (error) => errors.push(error.code),
       platform: { defer: (run) => void turns.push(run) },
     })
-    const host = { server, takeTurn: () => {}, hasTurns: () => false }
+    const host = { server }
     const clients = [await connect(host, 'a'), await connect(host, 'a'), await connect(host, 'a')]
     clients[1]!.socket.sendShared = () => {
       throw new Error('gone')

@@ -6,8 +6,9 @@ it('word that something was missed reaches a large audience over several turns, 
   const turns: (() => void)[] = []
   const defer = (run: () => void) => void turns.push(run)
   let now = 0
-  const writes = new WriteQueue({ now: () => now++, after: () => () => {} }, defer)
-  const fanOut = new FanOut(defer, writes)
+  const clock = { now: () => now++, after: () => () => {} }
+  const writes = new WriteQueue(clock, defer)
+  const fanOut = new FanOut(defer, writes, clock)
   const heard = Array.from({ length: 500 }, () => [] as (number | 'missed')[])
   for (const list of heard) {
     fanOut.join('t', {
