@@ -170,10 +170,11 @@ class Round implements Work {
     const { writes } = this.#host
     // One frame for each: written at once, while what that needs is still in the processor's cache. With several
     // batches a socket may get more than one, which then go out in one write.
-    writes.isDirect = this.#told.length === 1
+    const [told] = this.#told
+    if (this.#told.length === 1 && told instanceof EventBatch) writes.direct = told.frame
     const isDone = this.#deliver(turn)
     writes.serveDirect(turn, true)
-    writes.isDirect = false
+    writes.direct = undefined
     return isDone
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import type { SharedFrame } from './shared-frame.ts'
 
 /** Something that is done a few ms at a time. Must not throw. */
 export interface Work {
@@ -45,8 +46,8 @@ export class Turn {
  * it waits for its turn goes out in the same write.
  */
 export class WriteQueue {
-  /** Whoever has nothing waiting writes in this very turn: see `addDirect`. */
-  isDirect = false
+  /** What is brought to everybody now: whoever has nothing else waiting writes it in this very turn. See `addDirect`. */
+  direct: SharedFrame | undefined
   readonly #direct: Work[] = []
   readonly #clock: Clock
   readonly #defer: (run: () => void) => void
@@ -65,7 +66,7 @@ export class WriteQueue {
   }
 
   /**
-   * Somebody whose turn it is already. A few are gathered before they write: to look at each of them first costs less
+   * Somebody whose turn it is already, and who is to write `direct`. A few are gathered before they write: to look at each of them first costs less
    * than to come back to it from the system, which has filled the processor's cache with what is its own.
    */
   addDirect(work: Work): void {

@@ -95,7 +95,7 @@ export class WsSocket implements ServerSocket {
    * socket is to fetch what belongs to it from memory, so nothing else is looked at.
    */
   #direct: Socket | undefined
-  /** What waited after the last write: 0 stays 0 until the next one, and a fan-out asks thousands of sockets. */
+  /** What waited after the last write by `ws`: 0 stays 0 until the next one, and a fan-out asks thousands of sockets. */
   #buffered = 0
 
   constructor(webSocket: WebSocket, format: WireFormat, owner: WsSocketOwner) {
@@ -106,6 +106,8 @@ export class WsSocket implements ServerSocket {
   }
 
   get bufferedAmount(): number {
+    // Asked of a few sockets before they are written to, which fetches them from memory side by side.
+    if (this.#direct) return this.#direct.writableLength
     if (this.#buffered > 0) this.#buffered = this.#webSocket.bufferedAmount
     return this.#buffered
   }
@@ -120,7 +122,6 @@ export class WsSocket implements ServerSocket {
     const direct = this.#direct
     if (direct && frames.list.length === 1) {
       direct.write(frames.joined(this.#format.frame))
-      this.#buffered = direct.writableLength
       return
     }
     const makeFrame = frameMaker(this.#webSocket, this.#format)
@@ -149,6 +150,7 @@ export class WsSocket implements ServerSocket {
   /** A closing frame is about to be sent: nothing may follow it. */
   closing(): void {
     this.#direct = undefined
+    this.#buffered = this.#webSocket.bufferedAmount
   }
 
   closed(code: number, reason: Buffer): void {

@@ -199,6 +199,24 @@ describe('fan-out', () => {
     }
   })
 
+  it('keeps the order of a socket that is about to write when another one, by its write, makes a burst', async () => {
+    const host = start()
+    const [first, second] = [await connect(host, 'a', 'b'), await connect(host, 'a', 'b')]
+    const { sendShared } = first.socket
+    first.socket.sendShared = (frames) => {
+      first.socket.sendShared = sendShared
+      first.socket.sendShared(frames)
+      for (let n = 0; n < 6_500; n++) void host.server.publish('a', { type: 'n' })
+      void host.server.publish('b', { type: 'n' })
+    }
+    await host.server.publish('a', { type: 'n' })
+    while (host.hasTurns()) host.takeTurn()
+    for (const { socket } of [first, second]) {
+      const offsets = socket.taken().flat()
+      expect(offsets).toEqual([...Array.from({ length: 6_501 }, (_, n) => `a${n + 1}`), 'b1'])
+    }
+  })
+
   it('writes the events of several topics to a socket at once', async () => {
     const host = start()
     const { socket } = await connect(host, 'a', 'b', 'c')
