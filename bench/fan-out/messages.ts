@@ -3,6 +3,9 @@ export type Contender = 'bridge' | 'ws' | 'socket.io' | 'net'
 
 export const CONTENDERS: readonly Contender[] = ['bridge', 'ws', 'socket.io', 'net']
 
+/** How the messages of a tick come to be published: all by one function call, or each by an HTTP request of its own. */
+export type Arrival = 'one call' | 'requests'
+
 export type ServerCommand =
   | { readonly do: 'tick'; readonly messages: number }
   /** What the process has used since it began, and what it holds now. */
@@ -13,7 +16,7 @@ export type ServerCommand =
   | { readonly do: 'stop-watching' }
 
 export type ServerAnswer =
-  | { readonly is: 'listening'; readonly port: number }
+  | { readonly is: 'listening'; readonly port: number; readonly publishPort: number }
   | { readonly is: 'usage'; readonly cpuUs: number; readonly rss: number; readonly heap: number }
   | { readonly is: 'collected' }
   | { readonly is: 'watching' }

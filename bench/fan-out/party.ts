@@ -1,7 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { Agent, request } from 'node:http'
 import { join } from 'node:path'
-import type { ClientAnswer, ClientCommand, Contender, ServerAnswer, ServerCommand } from './messages.ts'
+import type {
+  Arrival,
+  ClientAnswer,
+  ClientCommand,
+  Contender,
+  ServerAnswer,
+  ServerCommand,
+} from './messages.ts'
 
 /** A process that answers what it is asked, one thing at a time. */
 class Child<TCommand extends object, TAnswer extends { readonly is: string }> {
@@ -43,6 +51,7 @@ class Child<TCommand extends object, TAnswer extends { readonly is: string }> {
 export interface Block {
   readonly ticks: number
   readonly perTick: number
+  readonly arrival: Arrival
 }
 
 export interface BlockResult {
@@ -56,7 +65,10 @@ export class Party {
   readonly contender: Contender
   readonly #server: Child<ServerCommand, ServerAnswer>
   readonly #clients: Child<ClientCommand, ClientAnswer>
+  /** Keeps its connections: what is measured is a publish, and not a handshake. */
+  readonly #agent = new Agent({ keepAlive: true })
   #port = 0
+  #publishPort = 0
   #connections = 0
 
   private constructor(contender: Contender) {
@@ -67,7 +79,9 @@ export class Party {
 
   static async start(contender: Contender): Promise<Party> {
     const party = new Party(contender)
-    party.#port = (await party.#server.hear('listening')).port
+    const { port, publishPort } = await party.#server.hear('listening')
+    party.#port = port
+    party.#publishPort = publishPort
     return party
   }
 
@@ -78,10 +92,10 @@ export class Party {
   }
 
   /** Each tick waits until every client has had the messages of the one before. */
-  async run({ ticks, perTick }: Block): Promise<BlockResult> {
+  async run({ ticks, perTick, arrival }: Block): Promise<BlockResult> {
     const before = await this.#usage()
     const startedAt = performance.now()
-    for (let tick = 0; tick < ticks; tick++) await this.tick(perTick)
+    for (let tick = 0; tick < ticks; tick++) await this.tick(perTick, arrival)
     const seconds = (performance.now() - startedAt) / 1_000
     const after = await this.#usage()
     const deliveries = ticks * perTick * this.#connections
@@ -91,10 +105,14 @@ export class Party {
     }
   }
 
-  async tick(messages: number): Promise<void> {
+  async tick(messages: number, arrival: Arrival = 'one call'): Promise<void> {
     await this.#clients.ask({ do: 'expect', messages }, 'expecting')
     const received = this.#clients.hear('received')
-    this.#server.tell({ do: 'tick', messages })
+    if (arrival === 'requests') {
+      await Promise.all(Array.from({ length: messages }, () => this.#requestPublish()))
+    } else {
+      this.#server.tell({ do: 'tick', messages })
+    }
     await received
   }
 
@@ -121,8 +139,20 @@ export class Party {
   }
 
   async end(): Promise<void> {
+    this.#agent.destroy()
     await this.#clients.ask({ do: 'disconnect' }, 'disconnected')
     await Promise.all([this.#server.end(), this.#clients.end()])
+  }
+
+  #requestPublish(): Promise<void> {
+    const options = { host: '127.0.0.1', port: this.#publishPort, method: 'POST', agent: this.#agent }
+    return new Promise((resolve, reject) => {
+      request(options, (response) => {
+        response.resume().on('end', resolve)
+      })
+        .on('error', reject)
+        .end()
+    })
   }
 
   #usage() {

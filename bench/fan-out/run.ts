@@ -12,14 +12,15 @@ import { Party, type BlockResult } from './party.ts'
 const METHOD =
   'Each server in a process of its own, its clients in another: bare TCP sockets that only count messages. All servers ' +
   'of one size are up at once, and every round runs a block of ticks on each of them in turn; the first round is not ' +
-  'counted. A tick publishes its messages in one turn of the server, and the next tick waits until every client has ' +
-  'them. CPU is user and system time of the server process (process.cpuUsage), its own garbage collection included, ' +
+  'counted. A tick publishes its messages by one function call, or by HTTP requests that are sent to the server at the ' +
+  'same moment on connections that are kept, one for each message (the CPU that the requests take is counted on all ' +
+  'sides); the next tick waits until every client has them. CPU is user and system time of the server process (process.cpuUsage), its own garbage collection included, ' +
   'divided by the messages that clients have received; "best" is the lowest round of each side, since other work on ' +
   'the machine only ever adds, and "median" the median of the ratios within a round. One message is one JSON row (see ' +
   'messages.ts). Every client is subscribed to 5 topics, of which one is published to. bridge: publish through ' +
   'authorization, log and subscriptions; ws: a Set of sockets for each topic, stringified once, send(text); Socket.IO: ' +
   'rooms; net: the floor, without topics: what the bridge sends in a tick, byte for byte as long, in one ready buffer, ' +
-  'one socket.write for each socket. Memory: RSS and heap after garbage collection, with all connections less those ' +
+  'one socket.write for each socket; of requests it gathers nothing, so each message is a write. Memory: RSS and heap after garbage collection, with all connections less those ' +
   'with 50, by connection; median of fresh processes. Block: the longest time between two setImmediate turns during ' +
   'one publish, by the clock and by CPU time of the process; median and lowest of several.'
 
@@ -38,6 +39,11 @@ const blockSize = isQuick ? 500 : 10_000
 const rounds = isQuick ? 2 : 6
 /** In a block, by messages per tick. */
 const deliveries = isQuick ? { 1: 10_000, 10: 20_000 } : { 1: 60_000, 10: 200_000 }
+const SHAPES = [
+  { perTick: 1, arrival: 'one call' },
+  { perTick: 10, arrival: 'one call' },
+  { perTick: 10, arrival: 'requests' },
+] as const
 const memoryRuns = isQuick ? 1 : 2
 const blockRuns = isQuick ? 3 : 12
 const WARM_CONNECTIONS = 50
@@ -79,14 +85,14 @@ async function fanOut(connections: number) {
   for (const contender of CONTENDERS) parties.push(await Party.start(contender))
   for (const party of parties) await party.connect(connections)
   const results = []
-  for (const perTick of [1, 10] as const) {
+  for (const { perTick, arrival } of SHAPES) {
     const ticks = Math.round(deliveries[perTick] / connections / perTick)
     for (const party of parties) await party.rest()
     const blocks = entries((): BlockResult[] => [])
     for (let round = -1; round < rounds; round++) {
       for (let turn = 0; turn < parties.length; turn++) {
         const party = parties[(turn + round + 1) % parties.length]!
-        const block = await party.run({ ticks, perTick })
+        const block = await party.run({ ticks, perTick, arrival })
         if (round >= 0) blocks[party.contender].push(block)
       }
     }
@@ -99,6 +105,7 @@ async function fanOut(connections: number) {
     results.push({
       connections,
       perTick,
+      arrival,
       rounds,
       ticks,
       cpuUsPerDelivery: entries((contender) => ({ best: best(contender), median: median(cpu(contender)) })),

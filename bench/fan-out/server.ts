@@ -174,6 +174,21 @@ process.on('message', (command: ServerCommand) => {
   }
 })
 process.on('disconnect', () => process.exit())
-server.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
-  answer({ is: 'listening', port: (server.address() as AddressInfo).port })
+
+/** Where each request publishes one message, as the requests of an app do. */
+const publishing = createServer((_, response) => {
+  publish(published, 1)
+  published += 1
+  response.writeHead(204).end()
 })
+// Its connections are idle while the others are measured.
+publishing.keepAliveTimeout = 0
+
+const listening = (one: Server | TcpServer) =>
+  new Promise<number>((resolve) => {
+    one.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 }, () => {
+      resolve((one.address() as AddressInfo).port)
+    })
+  })
+const [port, publishPort] = await Promise.all([listening(server), listening(publishing)])
+answer({ is: 'listening', port, publishPort })
