@@ -91,14 +91,20 @@ describe('data that comes with its positions', () => {
   }
   const saved = (offset: number, id: number) => ({ type: 'row.saved', data: { id }, offset }) as const
 
-  it.each(['before', 'after'])('is brought up to date by a replay: hydrated %s the start', async (when) => {
+  it.each([
+    ['hydrated before the start', ['hydrate', 'connect', 'observe']],
+    ['hydrated after the start', ['connect', 'hydrate', 'observe']],
+    ['on screen before the start, as a tree is whose provider starts it', ['hydrate', 'observe', 'connect']],
+    ['the same with options of a module', ['import', 'hydrate', 'observe', 'connect']],
+  ])('is brought up to date by a replay: %s', async (_, steps) => {
     const state = await rendered({ rows: { data: [{ id: 1 }], offset: 5 }, count: { data: 4, offset: 7 } })
     const app = open()
-    if (when === 'before') hydrate(app.queryClient, state)
-    await app.connect()
-    if (when === 'after') hydrate(app.queryClient, state)
-    app.observe('rows')
-    app.observe('count')
+    for (const step of steps) {
+      if (step === 'import') positioned(app.bridge, () => undefined)
+      if (step === 'hydrate') hydrate(app.queryClient, state)
+      if (step === 'connect') await app.connect()
+      if (step === 'observe') for (const key of ['rows', 'count']) app.observe(key)
+    }
     await vi.advanceTimersByTimeAsync(0)
     expect(app.subscribed()).toEqual([{ topic: TOPIC, position: at(5) }])
     app.transport.connection.deliver({

@@ -69,6 +69,8 @@ export class CacheSync implements CacheParts {
   /** Events that the session still handed over after `stop`. Applied by `start`. */
   #late: RoutedEvent[] = []
   #detach: (() => void) | undefined
+  /** Ends what keeps positions that come with data until the start. */
+  #endNoting: (() => void) | undefined
 
   constructor(options: CacheSyncOptions) {
     const { queryClient, limits, requestFrame } = options
@@ -97,6 +99,7 @@ export class CacheSync implements CacheParts {
       }
     })
     for (const query of cache.getAll()) this.#resumed(query)
+    this.#endNoting?.()
     this.#left.clear()
     for (const query of this.#unfinished) {
       if (cache.get(query.queryHash) === query) this.refetches.invalidate(query, 'active')
@@ -157,6 +160,7 @@ export class CacheSync implements CacheParts {
     this.positions = make()
     // What has come with them before anybody asked.
     for (const query of this.index.match({})) place(this, query)
+    if (!this.isAttached) this.#endNoting = this.positions.note(this.options.queryClient.getQueryCache())
   }
 
   /** A query as `start` finds it. What the app has made of it since `stop` is its base. */

@@ -2,7 +2,7 @@
  * What is known of where queries stand in their topics beside the overlay: what responses have stated while nobody
  * watched them (on a server that renders), and what has come along with data from another page or server.
  */
-import type { Query } from '@tanstack/query-core'
+import type { Query, QueryCache } from '@tanstack/query-core'
 import type { Position } from '../event.ts'
 import type { Positions } from '../overlay/fact.ts'
 import type { Overlay } from '../overlay/overlay.ts'
@@ -13,6 +13,8 @@ export class QueryPositions {
   readonly #overlay: Overlay<Query>
   /** What responses have stated while the bridge was not started. */
   readonly #unwatched = new WeakMap<Query, { positions: Positions; dataUpdatedAt: number }>()
+  /** What came with data before the start. A component that reads the query puts its own meta in place of that. */
+  readonly #noted = new WeakMap<Query, { positions: Positions; dataUpdatedAt: number }>()
   /** Queries whose data has come with its positions: those are true once. */
   readonly #placed = new WeakSet<Query>()
   #hasPlaced = false
@@ -31,9 +33,21 @@ export class QueryPositions {
     this.#unwatched.set(query, { positions: lowestOf, dataUpdatedAt })
   }
 
+  /** Keeps what comes with data, until the returned function is called. */
+  note(cache: QueryCache): () => void {
+    const note = (query: Query) => {
+      const positions = positionsThatCame(query)
+      if (positions) this.#noted.set(query, { positions, dataUpdatedAt: query.state.dataUpdatedAt })
+    }
+    for (const query of cache.getAll()) note(query)
+    return cache.subscribe((event) => {
+      if (event.type === 'added') note(event.query)
+    })
+  }
+
   /** The positions that have come with the data of a query, once. */
   take(query: Query): Positions | undefined {
-    const came = this.#placed.has(query) ? undefined : positionsThatCame(query)
+    const came = this.#placed.has(query) ? undefined : this.#came(query)
     this.#placed.add(query)
     if (came) this.#hasPlaced = true
     return came
@@ -43,7 +57,7 @@ export class QueryPositions {
   of(query: Query): Readonly<Record<string, Position>> | undefined {
     // The app wrote it with a guess in it that may not be confirmed.
     if (this.#overlay.entries.get(query)?.tainted.size) return undefined
-    const { positions = positionsThatCame(query) } = this.#unwatched.get(query) ?? {}
+    const { positions = this.#came(query) } = this.#unwatched.get(query) ?? {}
     return this.#overlay.inspect(query).positions ?? (positions && Object.fromEntries(positions))
   }
 
@@ -63,5 +77,11 @@ export class QueryPositions {
       if (start === undefined || position.offset < start.offset) start = position
     }
     return start
+  }
+
+  #came(query: Query): Positions | undefined {
+    const noted = this.#noted.get(query)
+    const isNoted = noted?.dataUpdatedAt === query.state.dataUpdatedAt
+    return positionsThatCame(query) ?? (isNoted ? noted?.positions : undefined)
   }
 }
