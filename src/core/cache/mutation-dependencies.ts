@@ -3,21 +3,18 @@ import { RealtimeError } from '../errors.ts'
 import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { RunningMutation } from './pending-mutation.ts'
 
-/** What can be mentioned. */
-export interface Mentionable {
-  readonly byId: ReadonlyMap<string, RunningMutation>
-  readonly ids: TemporaryIds
-}
-
-/** The mutations that make what this one mentions. */
-export function dependenciesOf(running: RunningMutation, { byId, ids }: Mentionable): RunningMutation[] {
-  const found: RunningMutation[] = []
-  mentions(running.variables, (text) => {
-    const other = byId.get(text) ?? byId.get(String(ids.realOf(text)))
-    if (other && other !== running) found.push(other)
+/** The mutationIds that this mutation mentions, of those that are known: they make what it is about. */
+export function mentionedBy(
+  { mutationId, variables }: RunningMutation,
+  ids: TemporaryIds,
+  isKnown: (mutationId: string) => boolean,
+): string[] {
+  const found = new Set<string>()
+  mentions(variables, (text) => {
+    for (const id of [text, String(ids.realOf(text))]) if (id !== mutationId && isKnown(id)) found.add(id)
     return false
   })
-  return found
+  return [...found]
 }
 
 /**
@@ -27,10 +24,19 @@ export function dependenciesOf(running: RunningMutation, { byId, ids }: Mentiona
  */
 export async function waitForDependencies(
   running: RunningMutation,
-  { onChange, ...known }: Mentionable & { readonly onChange: () => void },
+  {
+    byId,
+    ids,
+    onChange,
+  }: {
+    readonly byId: ReadonlyMap<string, RunningMutation>
+    readonly ids: TemporaryIds
+    readonly onChange: () => void
+  },
 ): Promise<void> {
-  for (const other of dependenciesOf(running, known)) {
-    if (other.fate === 'done') continue
+  for (const id of mentionedBy(running, ids, (id) => byId.has(id))) {
+    const other = byId.get(id)
+    if (other === undefined || other.fate === 'done') continue
     // Tried again it stands behind this one in their scope, and each would wait for the other.
     const isBehind =
       other.fate === 'open' && scopeOf(other) !== undefined && scopeOf(other) === scopeOf(running)
@@ -38,7 +44,7 @@ export async function waitForDependencies(
     onChange()
     if (!isBehind) await other.settled.promise
     running.isWaiting = false
-    const isNamed = known.ids.realOf(other.mutationId) !== other.mutationId
+    const isNamed = ids.realOf(other.mutationId) !== other.mutationId
     if (isNamed || (!isBehind && other.fate !== 'failed' && other.fate !== 'unknown')) continue
     const message =
       'A mutation that this one depends on was refused, or its outcome is not known, so this one was not sent. ' +

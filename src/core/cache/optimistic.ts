@@ -4,7 +4,7 @@
  * its place in the same step.
  */
 import type { Query } from '@tanstack/query-core'
-import { includes } from '../overlay/entry.ts'
+import { comesAfter, includes } from '../overlay/entry.ts'
 import { widest, type Fact, type Positions } from '../overlay/fact.ts'
 import type { Operation } from '../overlay/operation.ts'
 import type { Effect } from '../routing/effect.ts'
@@ -254,6 +254,11 @@ export class Optimistic {
     this.#settlement.forgetDone()
   }
 
+  /** Whether something of a mutation is left to be confirmed, on screen or not. */
+  isKnown(mutationId: string): boolean {
+    return this.#options.overlay.operations.has(mutationId)
+  }
+
   /** Whether a mutation is not in the data of a query on screen yet. */
   has(mutationId: string): boolean {
     const { overlay } = this.#options
@@ -301,8 +306,8 @@ export class Optimistic {
     for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
     for (const other of overlay.operations.values()) {
       if (other === operation) break
-      // Of one scope: it was carried out before this one, or not at all.
-      if (other.fate !== 'unknown' || other.scope === undefined || other.scope !== operation.scope) continue
+      // Of one scope, or what makes the row: it was carried out before this one, or not at all.
+      if (other.fate !== 'unknown' || !comesAfter(operation, other)) continue
       // Where it is not shown any more, it is not shown again.
       for (const entry of overlay.entries.values())
         if (includes(entry, other, overlay.log)) entry.overtaken.add(other.mutationId)

@@ -14,7 +14,7 @@ import { RealtimeError } from '../errors.ts'
 import type { Positions } from '../overlay/fact.ts'
 import type { TemporaryIds } from '../overlay/temporary-ids.ts'
 import type { Effect, ItemId } from '../routing/effect.ts'
-import { dependenciesOf, waitForDependencies } from './mutation-dependencies.ts'
+import { mentionedBy, waitForDependencies } from './mutation-dependencies.ts'
 import type { ReadBelow } from './optimistic-host.ts'
 import type { Optimistic } from './optimistic.ts'
 import {
@@ -282,7 +282,8 @@ export class PendingMutations {
     optimistic.begin({
       mutationId,
       scope: mutation?.options.scope?.id,
-      follows: dependenciesOf(running, { byId: this.#byId, ids }).map((other) => other.mutationId),
+      // Also one that nothing on screen shows: it may be shown again.
+      follows: mentionedBy(running, ids, (id) => this.#byId.has(id) || optimistic.isKnown(id)),
       inPlaceOf: again?.mutationId,
       isIdempotent: spec.isIdempotent,
       settle: spec.settle ?? settle(),
