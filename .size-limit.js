@@ -18,7 +18,7 @@ const hostIsThere = {
 
 /** @typedef {Record<string, string[] | '*'>} Imports by file: the names that an app imports, or all of them */
 
-/** @param {{ name: string, imports: Imports, limit?: string, platform?: 'node' | 'neutral' }} line */
+/** @param {{ name: string, imports: Imports, limit?: string, platform?: 'node' | 'neutral' | 'browser' }} line */
 const line = ({ name, imports, limit, platform = 'neutral' }) => ({
   name,
   path: Object.keys(imports)[0],
@@ -82,6 +82,12 @@ export default [
   line({ name: 'everything of . and ./react', imports: { [INDEX]: '*', [REACT]: '*' }, limit: '40 kB' }),
   line({ name: './websocket, with partysocket', imports: { 'dist/websocket.js': '*' }, limit: '3.8 kB' }),
   line({ name: './sse, with eventsource-parser', imports: { 'dist/sse.js': '*' }, limit: '3.8 kB' }),
+  line({
+    name: './socket.io, with socket.io-client',
+    imports: { 'dist/socket.io.js': '*' },
+    limit: '14 kB',
+    platform: 'browser', // where engine.io-client has code of its own
+  }),
   line({ name: './msgpack, with @msgpack/msgpack', imports: { 'dist/msgpack.js': '*' }, limit: '7 kB' }),
   line({
     name: './persist, with the mutations that it stores',

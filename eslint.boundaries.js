@@ -76,6 +76,7 @@ const PEERS_OF_FILES = {
   'codecs/msgpack.ts': ['@msgpack/msgpack'],
   'transports/websocket.ts': ['partysocket/ws'],
   'transports/sse/connection.ts': ['eventsource-parser'],
+  'transports/socket-io.ts': ['socket.io-client'],
   'server/ws.ts': ['node:', 'ws'],
   'server/ws-socket.ts': ['node:', 'ws'],
 }

@@ -7,6 +7,7 @@ export default defineConfig({
     react: 'src/react/index.ts', // begins with 'use client'
     websocket: 'src/transports/websocket.ts',
     sse: 'src/transports/sse.ts',
+    'socket.io': 'src/transports/socket-io.ts',
     persist: 'src/persist/index.ts',
     server: 'src/server/index.ts',
     'server-redis': 'src/server/logs/redis.ts',

@@ -25,7 +25,7 @@ export class UpgradePath {
   readonly #path: string
   readonly #all: Set<string>
 
-  /** Throws `usage` when the path is taken: two would answer each upgrade, which ends the process. */
+  /** Throws `usage` when the path is taken: two would answer each upgrade, and Node does not survive that. */
   constructor(httpServer: UpgradingServer, path: string) {
     this.#httpServer = httpServer
     this.#path = path

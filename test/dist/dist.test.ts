@@ -65,6 +65,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['sseTransport'],
     packages: ['eventsource-parser'],
   },
+  'realtime-query-bridge/socket.io': {
+    file: 'socket.io',
+    names: ['socketIoTransport'],
+    packages: ['socket.io-client'],
+  },
   'realtime-query-bridge/persist': {
     file: 'persist',
     names: ['dehydrateBase', 'dehydrateWithPositions', 'persistMutations', 'serializeBase'],
@@ -238,6 +243,7 @@ describe('the package', () => {
       'node:http',
       'node:stream',
       'react',
+      'socket.io-client',
     ])
   })
 

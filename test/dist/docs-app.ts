@@ -8,6 +8,7 @@ import type { Server } from 'node:http'
 import type { Pool, PoolClient } from 'pg'
 import type { ComponentType } from 'react'
 import type { RealtimeQueryBridge } from 'realtime-query-bridge'
+import type { Socket } from 'socket.io-client'
 import { z } from 'zod'
 
 export { z }
@@ -22,6 +23,19 @@ export interface Rename {
 
 export declare const queryClient: QueryClient
 export declare const App: ComponentType
+export declare const socket: Socket
+/** As pusher-js has them. */
+export declare const pusher: {
+  readonly connection: {
+    readonly state: string
+    bind(event: 'state_change', listener: (states: { current: string }) => void): void
+    unbind(event: 'state_change', listener: (states: { current: string }) => void): void
+  }
+}
+export declare const channel: {
+  bind_global(listener: (event: string, data: unknown) => void): void
+  unbind_global(listener: (event: string, data: unknown) => void): void
+}
 export declare const auth: { accessToken(): string }
 export declare const url: string
 export declare const httpServer: Server

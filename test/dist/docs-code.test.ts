@@ -13,9 +13,17 @@ const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, 'test/dist/docs-code')
 const NAME = 'realtime-query-bridge'
 const PACKAGES = [
-  ...['', '/react', '/websocket', '/sse', '/persist', '/server', '/server/redis', '/server/postgres'].map(
-    (path) => NAME + path,
-  ),
+  ...[
+    '',
+    '/react',
+    '/websocket',
+    '/socket.io',
+    '/sse',
+    '/persist',
+    '/server',
+    '/server/redis',
+    '/server/postgres',
+  ].map((path) => NAME + path),
   ...['@tanstack/react-query', '@tanstack/react-query-persist-client', 'react', 'react-dom/client'],
 ]
 const APP = '../docs-app.ts'
