@@ -229,7 +229,7 @@ export class Connection extends Admission implements ServerConnection, SeatHost,
 
   /** What time brings: the credential's end, a silent client, rights that are to be asked about again. */
   sweep(now: number): void {
-    if (this.#state !== 'ready' || !this.#login.sweep(now)) return
+    if (this.#state !== 'ready' || !this.#login.sweep()) return
     this.#participation?.sweep(now)
     this.sweepMeter(now)
     this.#lease?.sweep(now)

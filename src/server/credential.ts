@@ -16,7 +16,7 @@ export type CredentialAnswer =
   | { readonly ok: true; readonly credential: Credential }
   | { readonly ok: false; readonly code: number; readonly reason: string }
 
-type Hooks = Pick<ServerContext, 'authenticate' | 'authentications' | 'userId' | 'expiresAt' | 'clock'>
+type Hooks = Pick<ServerContext, 'authenticate' | 'authentications' | 'userId' | 'expiresAt' | 'timeOfDay'>
 
 /**
  * Asks the app who it is, when its turn has come. Rejects when a function of the app fails. `isWanted`: whether somebody
@@ -38,7 +38,7 @@ export async function readCredential(
       `expiresAt must give a time in ms since the epoch, or undefined. It gave ${String(expiresAt)}.`,
     )
   }
-  if (expiresAt !== undefined && expiresAt <= hooks.clock.now()) return EXPIRED
+  if (expiresAt !== undefined && expiresAt <= hooks.timeOfDay()) return EXPIRED
   return { ok: true, credential: { identity, user: nameOf(hooks.userId(identity)), expiresAt } }
 }
 

@@ -146,9 +146,10 @@ export class Login {
   }
 
   /** `false`: the credential has ended, and the connection with it. */
-  sweep(now: number): boolean {
+  sweep(): boolean {
     const expiresAt = this.#expiresAt
     if (expiresAt === undefined) return true
+    const now = this.#context.timeOfDay()
     if (now >= expiresAt) {
       this.#connection.close(CloseCode.TokenExpired, 'token expired')
       return false

@@ -1,4 +1,5 @@
 import { RealtimeError } from '../core/errors.ts'
+import { elapsedTime } from './elapsed-clock.ts'
 import type { IdempotencyStore } from './idempotency.ts'
 
 export interface MemoryIdempotencyStoreOptions {
@@ -8,7 +9,7 @@ export interface MemoryIdempotencyStoreOptions {
   readonly maxAgeMs?: number | undefined
   /** All answers together, in characters of JSON; the oldest goes first. @default 16_777_216 */
   readonly maxCharacters?: number | undefined
-  /** @default Date.now */
+  /** @default a clock in ms that nobody sets */
   readonly now?: (() => number) | undefined
 }
 
@@ -26,7 +27,12 @@ interface Entry {
  * the process serves at a time.
  */
 export function memoryIdempotencyStore(options: MemoryIdempotencyStoreOptions = {}): IdempotencyStore {
-  const { maxEntries = 10_000, maxAgeMs = 86_400_000, maxCharacters = 16_777_216, now = Date.now } = options
+  const {
+    maxEntries = 10_000,
+    maxAgeMs = 86_400_000,
+    maxCharacters = 16_777_216,
+    now = elapsedTime(),
+  } = options
   for (const [name, value] of Object.entries({ maxEntries, maxAgeMs, maxCharacters })) {
     if (!(value >= 0)) throw new RealtimeError('usage', `${name} must be a number from 0. Got ${value}.`)
   }

@@ -45,6 +45,8 @@ const GATHER_MS = 50
 
 export class PresenceHub {
   readonly #clock: Clock
+  /** Nodes compare by it who was seen last. */
+  readonly #timeOfDay: () => number
   readonly #channel: NodeChannel
   readonly #graceMs: number
   readonly #maxMembers: number
@@ -61,9 +63,16 @@ export class PresenceHub {
   #isClosed = false
   #lastAt = 0
 
-  constructor(options: { clock: Clock; channel: NodeChannel; graceMs: number; maxMembers: number }) {
-    const { clock, channel, graceMs } = options
+  constructor(options: {
+    clock: Clock
+    timeOfDay: () => number
+    channel: NodeChannel
+    graceMs: number
+    maxMembers: number
+  }) {
+    const { clock, timeOfDay, channel, graceMs } = options
     this.#clock = clock
+    this.#timeOfDay = timeOfDay
     this.#channel = channel
     this.#graceMs = graceMs
     this.#maxMembers = options.maxMembers
@@ -191,7 +200,7 @@ export class PresenceHub {
     if (before && before !== seat) this.#forget(before)
     this.#holders.set(key, seat)
     seat.isHidden = false
-    this.#lastAt = Math.max(this.#clock.now(), this.#lastAt + 1)
+    this.#lastAt = Math.max(this.#timeOfDay(), this.#lastAt + 1)
     this.#change({ topic, id, member: { id, user, state, at: this.#lastAt } })
   }
 

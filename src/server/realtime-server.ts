@@ -3,6 +3,7 @@ import { RealtimeError } from '../core/errors.ts'
 import { Connection, type ConnectionRequest, type ServerSocket } from './connection.ts'
 import { Counts } from './counts.ts'
 import { guessUserId } from './credential.ts'
+import { elapsedClock } from './elapsed-clock.ts'
 import { FanOut } from './fan-out.ts'
 import { Gate } from './gate.ts'
 import { afterOthers, inTurns } from './in-turns.ts'
@@ -57,7 +58,9 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   requireValid(options)
   const limits = resolveLimits(options.limits)
   const platform: Partial<ServerPlatform> = options.platform ?? {}
-  const { clock = systemClock, random = Math.random } = platform
+  const { clock: givenClock = systemClock, random = Math.random } = platform
+  const clock = elapsedClock(givenClock)
+  const timeOfDay = () => givenClock.now()
   const { newId = () => crypto.randomUUID(), defer = afterOthers } = platform
   const report = reporter(options.onError)
   const log = options.log ?? memoryEventLog()
@@ -74,6 +77,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   const channel = new NodeChannel({ node: newId(), bus: options.bus, report, hear: hearNode })
   const presence = new PresenceHub({
     clock,
+    timeOfDay,
     channel,
     graceMs: options.presence?.graceMs ?? 10_000,
     maxMembers: limits.maxPresenceMembers,
@@ -124,6 +128,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     }),
     counters: noCounts(),
     clock,
+    timeOfDay,
     random,
     newId,
     leaseMs: options.leaseMs ?? 300_000,

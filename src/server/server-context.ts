@@ -34,7 +34,9 @@ export interface ServerContext {
   readonly authentications: Questions
   readonly authorizations: Questions
   readonly counters: ServerCounters
+  /** For everything but what is compared with other machines: nobody sets it. */
   readonly clock: Clock
+  readonly timeOfDay: () => number
   readonly random: () => number
   readonly newId: () => string
   readonly leaseMs: number

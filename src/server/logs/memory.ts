@@ -1,4 +1,5 @@
 import { RealtimeError } from '../../core/errors.ts'
+import { elapsedTime } from '../elapsed-clock.ts'
 import type { EventLog, LogEntry, LogListener } from '../event-log.ts'
 import { MemoryHistory } from './memory-history.ts'
 
@@ -19,7 +20,7 @@ export interface MemoryEventLogOptions {
   readonly maxTopics?: number | undefined
   /** The name of this history, 1 to 48 characters; never use one twice. @default a random one */
   readonly epoch?: string | undefined
-  /** @default Date.now */
+  /** @default a clock in ms that nobody sets */
   readonly now?: (() => number) | undefined
 }
 
@@ -35,7 +36,7 @@ export interface MemoryEventLogOptions {
  * Nothing survives the process: the next one has another epoch, and every client resets once.
  */
 export function memoryEventLog(options: MemoryEventLogOptions = {}): EventLog {
-  const { epoch = crypto.randomUUID(), now = Date.now } = options
+  const { epoch = crypto.randomUUID(), now = elapsedTime() } = options
   if (epoch.length < 1 || epoch.length > 48) {
     throw new RealtimeError('usage', 'The epoch of memoryEventLog must have 1 to 48 characters.')
   }

@@ -1,5 +1,6 @@
-import { systemClock, type Clock } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { RealtimeError } from '../../core/errors.ts'
+import { elapsedClock } from '../elapsed-clock.ts'
 import type { EventLog, LogEntry, LogListener } from '../event-log.ts'
 import { reporter } from '../reporter.ts'
 import { FeedReader } from './redis/feed-reader.ts'
@@ -87,7 +88,8 @@ const MAX_PENDING = 10_000
  */
 export function redisEventLog(options: RedisEventLogOptions): EventLog {
   const { client, prefix = 'rqb', shards: shardCount = 1, timeoutMs = 5_000, platform = {} } = options
-  const { clock = systemClock, random = Math.random, newId = randomId } = platform
+  const { random = Math.random, newId = randomId } = platform
+  const clock = elapsedClock(platform.clock)
   if (typeof (client as Partial<RedisClient> | undefined)?.duplicate !== 'function') {
     throw usage("client must be an ioredis client: redisEventLog({ client: new Redis('redis://…') }).")
   }

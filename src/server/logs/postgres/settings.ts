@@ -1,5 +1,6 @@
-import { systemClock, type Clock } from '../../../core/clock.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { RealtimeError } from '../../../core/errors.ts'
+import { elapsedClock } from '../../elapsed-clock.ts'
 import type { SqlClient, SqlDatabase } from './sql-client.ts'
 
 export interface PostgresEventLogOptions {
@@ -60,7 +61,7 @@ export function settingsOf(options: PostgresEventLogOptions) {
     schema,
     notify,
     onError: options.onError,
-    clock: platform.clock ?? systemClock,
+    clock: elapsedClock(platform.clock),
     random: platform.random ?? Math.random,
     maxEventsPerTopic: above0('maxEventsPerTopic', options.maxEventsPerTopic ?? 1_000),
     maxAgeMs,
