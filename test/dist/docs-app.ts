@@ -7,7 +7,7 @@ import type { Redis } from 'ioredis'
 import type { Server } from 'node:http'
 import type { Pool, PoolClient } from 'pg'
 import type { ComponentType } from 'react'
-import type { RealtimeQueryBridge } from 'realtime-query-bridge'
+import type { RealtimeQueryBridge, Transport } from 'realtime-query-bridge'
 import type { Socket } from 'socket.io-client'
 import { z } from 'zod'
 
@@ -64,6 +64,16 @@ export declare function columnTasks(id: string): UseQueryOptions<Task[]>
 export declare function useInView(options: { rootMargin: string }): {
   ref: (element: Element | null) => void
   inView: boolean
+}
+export declare function oneTimeTicket(): Promise<string>
+export interface TaskPage {
+  readonly items: readonly Task[]
+  readonly next: number | null
+}
+export declare const transport: Transport
+/** As React Native has it. */
+export declare const AppState: {
+  addEventListener(type: 'change', listener: (state: string) => void): { remove(): void }
 }
 export declare const root: Element
 declare global {

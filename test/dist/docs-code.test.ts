@@ -23,6 +23,7 @@ const PACKAGES = [
     '/server',
     '/server/redis',
     '/server/postgres',
+    '/testing',
   ].map((path) => NAME + path),
   ...['@tanstack/react-query', '@tanstack/react-query-persist-client', 'react', 'react-dom/client'],
 ]

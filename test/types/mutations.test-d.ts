@@ -1,4 +1,4 @@
-import { useMutation, useQuery, queryOptions } from '@tanstack/react-query'
+import { useInfiniteQuery, useMutation, useQuery, queryOptions, type QueryKey } from '@tanstack/react-query'
 import { describe, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import type { RealtimeQueryBridge } from '../../src/bridge.ts'
@@ -86,6 +86,23 @@ describe('positioned', () => {
         expectTypeOf(response).toEqualTypeOf<Response>()
         return (await response.json()) as Task[]
       }),
+    })
+    expectTypeOf(data).toEqualTypeOf<Task[] | undefined>()
+  })
+
+  it('tells the callbacks beside it what the data is, when it is named', () => {
+    const { data } = useInfiniteQuery({
+      queryKey: ['tasks'],
+      queryFn: positioned<Task[], QueryKey, number>(bridge, ({ pageParam }) => {
+        expectTypeOf(pageParam).toEqualTypeOf<number>()
+        return []
+      }),
+      initialPageParam: 0,
+      getNextPageParam: (page) => {
+        expectTypeOf(page).toEqualTypeOf<Task[]>()
+        return page.length
+      },
+      select: ({ pages }) => pages.flat(),
     })
     expectTypeOf(data).toEqualTypeOf<Task[] | undefined>()
   })
