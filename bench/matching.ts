@@ -4,7 +4,7 @@
  */
 import { hashKey, type Query, type QueryClient, type QueryFilters, type QueryKey } from '@tanstack/query-core'
 import { z } from 'zod'
-import { KeyIndex } from '../src/core/cache/key-index.ts'
+import { KeyIndex } from '../src/core/cache/matching/key-index.ts'
 import { defineEvents, invalidate, on } from '../src/index.ts'
 import { connect, quietClient } from './live-client.ts'
 import { measureRounds, median, ratio, type Case, type Measured, type RoundOptions } from './rounds.ts'

@@ -2,7 +2,7 @@
 import type { QueryClient } from '@tanstack/query-core'
 import type { RequestFrame } from './core/cache/batcher.ts'
 import type { CacheLimits } from './core/cache/cache-options.ts'
-import type { TopicsOfQuery } from './core/cache/topic-interest.ts'
+import type { TopicsOfQuery } from './core/cache/topics/topic-interest.ts'
 import type { Clock } from './core/clock.ts'
 import type { RealtimeError, RealtimeErrorCode } from './core/errors.ts'
 import type { EventTable } from './core/routing/event-table.ts'

@@ -7,10 +7,10 @@ export {
 export type { RequestFrame } from './core/cache/batcher.ts'
 export type { CacheLimits, QueryInspection } from './core/cache/cache-options.ts'
 export type { EffectExplanation, Explanation, QueryExplanation } from './core/cache/explain.ts'
-export type { PendingMutation, PendingStatus } from './core/cache/pending-mutation.ts'
-export type { HeaderSource, PositionSource } from './core/cache/position-source.ts'
-export type { PositionedContext } from './core/cache/positioned-fetch.ts'
-export type { RealtimeQueryMeta, TopicsOfQuery } from './core/cache/topic-interest.ts'
+export type { PendingMutation, PendingStatus } from './core/cache/mutations/pending-mutation.ts'
+export type { HeaderSource, PositionSource } from './core/cache/positions/position-source.ts'
+export type { PositionedContext } from './core/cache/positions/positioned-fetch.ts'
+export type { RealtimeQueryMeta, TopicsOfQuery } from './core/cache/topics/topic-interest.ts'
 export { systemClock, type Clock } from './core/clock.ts'
 export { RealtimeError, type RealtimeErrorCode } from './core/errors.ts'
 export type { Position, RealtimeEvent } from './core/event.ts'
@@ -44,7 +44,7 @@ export {
 } from './core/routing/event-table.ts'
 export { resource, type ResourceOptions } from './core/routing/resource.ts'
 export { positioned, presenceOf, signalsOf } from './features.ts'
-export type { QueryOfOptions } from './core/cache/live-queries.ts'
+export type { QueryOfOptions } from './core/cache/topics/live-queries.ts'
 export type { PresenceMember, WireSignal } from './core/protocol/messages.ts'
 export type {
   Ack,

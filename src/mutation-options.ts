@@ -5,8 +5,8 @@ import type {
   QueryKey,
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from './bridge.ts'
-import { REALTIME, type MutationSpec } from './core/cache/pending-mutation.ts'
-import type { PositionSource } from './core/cache/position-source.ts'
+import { REALTIME, type MutationSpec } from './core/cache/mutations/pending-mutation.ts'
+import type { PositionSource } from './core/cache/positions/position-source.ts'
 import { RealtimeError } from './core/errors.ts'
 import type { Effect } from './core/routing/effect.ts'
 import type { EventTable, PredictedEvent } from './core/routing/event-table.ts'

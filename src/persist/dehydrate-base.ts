@@ -10,8 +10,8 @@ import {
   type QueryState,
 } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
-import { idIn, isMutationOf } from '../core/cache/pending-mutation.ts'
-import { withPositions, withPromise } from '../core/cache/travelling-positions.ts'
+import { idIn, isMutationOf } from '../core/cache/mutations/pending-mutation.ts'
+import { withPositions, withPromise } from '../core/cache/positions/travelling-positions.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import { isPersisted } from './persist-mutations.ts'
 

@@ -8,8 +8,8 @@
  */
 import { focusManager, hydrate, onlineManager, type MutationKey } from '@tanstack/query-core'
 import type { RealtimeQueryBridge } from '../bridge.ts'
-import { isMutationOf } from '../core/cache/pending-mutation.ts'
-import type { PendingMutations } from '../core/cache/pending-mutations.ts'
+import { isMutationOf } from '../core/cache/mutations/pending-mutation.ts'
+import type { PendingMutations } from '../core/cache/mutations/pending-mutations.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { mentions } from '../core/overlay/temporary-ids.ts'
 import type { EventTable } from '../core/routing/event-table.ts'

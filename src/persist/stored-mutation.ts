@@ -1,6 +1,6 @@
 /** A pending mutation as it is stored: what TanStack dehydrates of one, and whose it is. */
 import type { DehydratedState, MutationKey } from '@tanstack/query-core'
-import type { OpenMutation } from '../core/cache/pending-mutation.ts'
+import type { OpenMutation } from '../core/cache/mutations/pending-mutation.ts'
 
 type Dehydrated = DehydratedState['mutations'][number]
 

@@ -1,6 +1,6 @@
 import { notifyManager, type QueryKey } from '@tanstack/react-query'
 import { useCallback, useSyncExternalStore } from 'react'
-import type { PendingMutation } from '../core/cache/pending-mutation.ts'
+import type { PendingMutation } from '../core/cache/mutations/pending-mutation.ts'
 import { useRealtimeBridge } from './bridge-context.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'
 

@@ -1,6 +1,6 @@
 import type { QueryKey } from '@tanstack/react-query'
 import { useMemo } from 'react'
-import type { PendingMutation } from '../core/cache/pending-mutation.ts'
+import type { PendingMutation } from '../core/cache/mutations/pending-mutation.ts'
 import type { ItemId } from '../core/routing/effect.ts'
 import { usePendingMutations } from './use-pending-mutations.ts'
 import type { BridgeHookOptions } from './use-realtime-status.ts'

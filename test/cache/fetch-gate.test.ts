@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { FetchGate, type StartFetch } from '../../src/core/cache/fetch-gate.ts'
+import { FetchGate, type StartFetch } from '../../src/core/cache/fetches/fetch-gate.ts'
 import { systemClock, type Clock } from '../../src/core/clock.ts'
 
 describe('FetchGate', () => {

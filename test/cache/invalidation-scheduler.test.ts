@@ -1,6 +1,6 @@
 import { Query, QueryClient, QueryObserver } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { InvalidationScheduler } from '../../src/core/cache/invalidation-scheduler.ts'
+import { InvalidationScheduler } from '../../src/core/cache/fetches/invalidation-scheduler.ts'
 import { systemClock } from '../../src/core/clock.ts'
 
 interface QueryState {

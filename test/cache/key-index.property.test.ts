@@ -2,7 +2,7 @@ import { hashKey, matchQuery, QueryClient, QueryObserver } from '@tanstack/query
 import type { Query, QueryFilters, QueryKey } from '@tanstack/query-core'
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
-import { KeyIndex } from '../../src/core/cache/key-index.ts'
+import { KeyIndex } from '../../src/core/cache/matching/key-index.ts'
 
 class Range {
   readonly from: unknown

@@ -1,7 +1,7 @@
 import { hashKey, QueryClient, type Query, type QueryKey } from '@tanstack/query-core'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { KeyIndex } from '../../src/core/cache/key-index.ts'
-import { extract, insert, type Trie } from '../../src/core/cache/key-trie.ts'
+import { KeyIndex } from '../../src/core/cache/matching/key-index.ts'
+import { extract, insert, type Trie } from '../../src/core/cache/matching/key-trie.ts'
 
 let client: QueryClient
 let index: KeyIndex

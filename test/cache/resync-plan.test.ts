@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { planResync } from '../../src/core/cache/resync-plan.ts'
+import { planResync } from '../../src/core/cache/fetches/resync-plan.ts'
 
 describe('planResync', () => {
   it('begins with what costs one request: a long infinite list comes last', () => {

@@ -1,6 +1,6 @@
 import { QueryClient, QueryObserver, type QueryObserverOptions } from '@tanstack/query-core'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topic-interest.ts'
+import { TopicInterest, type TopicsOfQuery } from '../../src/core/cache/topics/topic-interest.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { RealtimeError } from '../../src/core/errors.ts'
 

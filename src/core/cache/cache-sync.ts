@@ -26,7 +26,7 @@ import { changeOf, type CacheChange } from './cache-change.ts'
 import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
 import { CacheWriter } from './cache-writer.ts'
 import { effectFailed } from './effect-failed.ts'
-import { FetchJournal } from './fetch-journal.ts'
+import { FetchJournal } from './fetches/fetch-journal.ts'
 import {
   caughtUp,
   fetchFailed,
@@ -34,17 +34,17 @@ import {
   fetchReverted,
   fetchStarted,
   fetchSucceeded,
-} from './fetch-outcomes.ts'
+} from './fetches/fetch-outcomes.ts'
 import { ForeignWrites } from './foreign-writes.ts'
 import { distrust, join, place, takeAsBase, writtenByApp } from './found-data.ts'
-import { KeyIndex } from './key-index.ts'
-import type { Optimistic } from './optimistic.ts'
+import { KeyIndex } from './matching/key-index.ts'
+import type { Optimistic } from './mutations/optimistic.ts'
 import { planBatch, type RoutedEvent } from './plan-batch.ts'
-import { touches } from './match-safely.ts'
+import { touches } from './matching/match-safely.ts'
 import { writePlan } from './plan-writer.ts'
-import type { QueryPositions } from './query-positions.ts'
-import { resyncQueries } from './query-resync.ts'
-import { Refetches } from './refetches.ts'
+import type { QueryPositions } from './positions/query-positions.ts'
+import { resyncQueries } from './fetches/query-resync.ts'
+import { Refetches } from './fetches/refetches.ts'
 import { View } from './view.ts'
 
 export class CacheSync implements CacheParts {

@@ -4,8 +4,8 @@ import type { Effect } from '../routing/effect.ts'
 import { describeEffect } from '../routing/effects.ts'
 import type { RefetchType } from '../overlay/fact.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
-import { wouldFetch } from './invalidation-scheduler.ts'
-import { matchSafely } from './match-safely.ts'
+import { wouldFetch } from './fetches/invalidation-scheduler.ts'
+import { matchSafely } from './matching/match-safely.ts'
 
 /** What would happen to one query, and why. */
 export interface QueryExplanation {

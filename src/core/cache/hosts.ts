@@ -4,11 +4,11 @@
  */
 import type { Query, QueryFilters } from '@tanstack/query-core'
 import type { Overlay } from '../overlay/overlay.ts'
-import { passBarrier } from './barrier.ts'
+import { passBarrier } from './mutations/barrier.ts'
 import type { CacheSync } from './cache-sync.ts'
-import { matchSafely } from './match-safely.ts'
-import type { OptimisticHost } from './optimistic-host.ts'
-import { CLEAR, type PositionedFetchOptions } from './positioned-fetch.ts'
+import { matchSafely } from './matching/match-safely.ts'
+import type { OptimisticHost } from './mutations/optimistic-host.ts'
+import { CLEAR, type PositionedFetchOptions } from './positions/positioned-fetch.ts'
 
 export function optimisticHost(cache: CacheSync): Omit<OptimisticHost, 'overlay'> {
   const { clock, limits, onError } = cache.options

@@ -4,7 +4,7 @@ import type { RealtimeEvent } from '../event.ts'
 import { widest, type Fact, type RefetchType } from '../overlay/fact.ts'
 import type { Effect, PatchingEffect } from '../routing/effect.ts'
 import { effectFailed } from './effect-failed.ts'
-import { matchSafely } from './match-safely.ts'
+import { matchSafely } from './matching/match-safely.ts'
 
 /** An event with the effects that the table gave it. A local write is one without an event. */
 export interface RoutedEvent {

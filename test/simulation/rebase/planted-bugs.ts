@@ -6,7 +6,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'R1: a guess that must not be shown twice counts as one that may',
     edits: [
       {
-        file: 'core/cache/pending-mutations.ts',
+        file: 'core/cache/mutations/pending-mutations.ts',
         find: 'isIdempotent: spec.isIdempotent,',
         replace: 'isIdempotent: true,',
       },
@@ -18,7 +18,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       { file: 'core/cache/cache-writer.ts', find: "query.state.fetchStatus === 'idle'", replace: 'true' },
       {
-        file: 'core/cache/fetch-outcomes.ts',
+        file: 'core/cache/fetches/fetch-outcomes.ts',
         find: 'written !== undefined && query.state.data !== undefined',
         replace: 'false',
       },
@@ -74,7 +74,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'R9: a wanted fetch that was cancelled or has failed is not tried again',
     edits: [
       {
-        file: 'core/cache/invalidation-scheduler.ts',
+        file: 'core/cache/fetches/invalidation-scheduler.ts',
         find: 'this.#plan(query, schedule, this.#clock.now() + pause * (0.5 + this.#options.random() / 2))',
         replace: '',
       },
@@ -85,7 +85,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'R12: a response is shown while nobody knows what it has in it',
     edits: [
       {
-        file: 'core/cache/positioned-fetch.ts',
+        file: 'core/cache/positions/positioned-fetch.ts',
         find: 'await options.pass(query, { positions, startedAt })',
         replace: 'CLEAR',
       },

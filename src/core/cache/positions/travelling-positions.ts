@@ -3,9 +3,9 @@
  * They stand in the `meta` of a dehydrated query, which TanStack hands over as it is.
  */
 import type { Query, QueryMeta } from '@tanstack/query-core'
-import type { Position } from '../event.ts'
-import type { Positions } from '../overlay/fact.ts'
-import { isPosition } from '../protocol/position.ts'
+import type { Position } from '../../event.ts'
+import type { Positions } from '../../overlay/fact.ts'
+import { isPosition } from '../../protocol/position.ts'
 
 const META = 'realtimePositions'
 

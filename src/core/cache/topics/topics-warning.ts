@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts'
-import { RealtimeError } from '../errors.ts'
+import type { Clock } from '../../clock.ts'
+import { RealtimeError } from '../../errors.ts'
 import type { TopicInterest } from './topic-interest.ts'
 
 /** Long enough for a screen to be there, in ms. */

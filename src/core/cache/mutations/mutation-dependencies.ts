@@ -1,6 +1,6 @@
 /** A mutation that mentions what another one creates is sent after it, with the real id. */
-import { RealtimeError } from '../errors.ts'
-import { mentions, type TemporaryIds } from '../overlay/temporary-ids.ts'
+import { RealtimeError } from '../../errors.ts'
+import { mentions, type TemporaryIds } from '../../overlay/temporary-ids.ts'
 import type { RunningMutation } from './pending-mutation.ts'
 
 /** The mutationIds that this mutation mentions, of those that are known: they make what it is about. */

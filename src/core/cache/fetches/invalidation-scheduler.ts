@@ -8,8 +8,8 @@
  * enough: TanStack fetches on focus, on reconnect, and when the query is mounted again.
  */
 import type { Query } from '@tanstack/query-core'
-import { steadyClock, type Clock, type SteadyClock } from '../clock.ts'
-import { widest, type RefetchType } from '../overlay/fact.ts'
+import { steadyClock, type Clock, type SteadyClock } from '../../clock.ts'
+import { widest, type RefetchType } from '../../overlay/fact.ts'
 
 /** First pause before a failed or cancelled refetch is tried again, in ms; it doubles up to the longest. */
 const FIRST_RETRY_MS = 1_000

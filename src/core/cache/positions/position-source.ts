@@ -1,6 +1,6 @@
-import type { Position } from '../event.ts'
-import type { Positions } from '../overlay/fact.ts'
-import { isPosition, parsePositions, POSITION_HEADER } from '../protocol/position.ts'
+import type { Position } from '../../event.ts'
+import type { Positions } from '../../overlay/fact.ts'
+import { isPosition, parsePositions, POSITION_HEADER } from '../../protocol/position.ts'
 
 /** Headers as `fetch` has them, or as a plain object (axios, ky, `node:http`). */
 export interface HeaderSource {

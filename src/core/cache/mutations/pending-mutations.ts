@@ -10,27 +10,30 @@ import {
   type QueryClient,
   type QueryKey,
 } from '@tanstack/query-core'
-import { RealtimeError } from '../errors.ts'
-import type { Positions } from '../overlay/fact.ts'
-import type { TemporaryIds } from '../overlay/temporary-ids.ts'
-import type { Effect, ItemId } from '../routing/effect.ts'
+import { RealtimeError } from '../../errors.ts'
+import type { Positions } from '../../overlay/fact.ts'
+import type { TemporaryIds } from '../../overlay/temporary-ids.ts'
+import type { Effect, ItemId } from '../../routing/effect.ts'
+import { Executions } from './executions.ts'
 import { mentionedBy, waitForDependencies } from './mutation-dependencies.ts'
 import type { ReadBelow } from './optimistic-host.ts'
 import type { Optimistic } from './optimistic.ts'
 import {
+  abort,
   describe,
   idIn,
-  isOf,
   REALTIME,
-  withResolvers,
+  nameAfter,
+  newRunning,
   type AnyMutation,
+  type Beginning,
   type MutationSpec,
   type OpenMutation,
   type OptionsWithSpec,
   type PendingMutation,
   type RunningMutation,
 } from './pending-mutation.ts'
-import { positionsOf, type PositionSource } from './position-source.ts'
+import { positionsOf, type PositionSource } from '../positions/position-source.ts'
 
 /** How many of one's own mutationIds are remembered; at the limit the older half is forgotten. */
 const MAX_OWN = 1_000
@@ -53,21 +56,10 @@ export interface PendingMutationsOptions {
   readonly onError: (error: RealtimeError) => void
 }
 
-/** A mutation as it becomes known. */
-interface Beginning {
-  readonly variables: unknown
-  readonly context?: object
-  readonly mutation?: AnyMutation | undefined
-  /** @default a new one */
-  readonly mutationId?: string | undefined
-}
-
 export class PendingMutations {
   readonly #options: PendingMutationsOptions
   readonly #byId = new Map<string, RunningMutation>()
-  /** By the context object that TanStack passes to `onMutate` and to every attempt of one execution. */
-  readonly #byContext = new WeakMap<object, RunningMutation>()
-  readonly #byMutation = new WeakMap<object, RunningMutation>()
+  readonly #executions: Executions
   /** Sent again, by their variables. */
   readonly #again = new Map<unknown, RunningMutation[]>()
   /** Every mutationId of this client, the last ones. */
@@ -77,6 +69,7 @@ export class PendingMutations {
 
   constructor(options: PendingMutationsOptions) {
     this.#options = options
+    this.#executions = new Executions(options.queryClient.getMutationCache())
     options.optimistic.subscribe((mutationId) => {
       this.#confirmed(mutationId)
     })
@@ -128,16 +121,15 @@ export class PendingMutations {
           keys.some((key) => partialMatchKey(key, queryKey) || partialMatchKey(queryKey, key))
         )
       })
-      list = matching.map((running) =>
-        describe(running, this.#options.ids, {
-          retry: () => {
-            this.#retry(running)
-          },
-          discard: () => {
-            this.#discard(running)
-          },
-        }),
-      )
+      list = matching.map((running) => {
+        const retry = () => {
+          this.#retry(running)
+        }
+        const discard = () => {
+          this.#discard(running)
+        }
+        return describe(running, this.#options.ids, { retry, discard })
+      })
       this.#snapshots.set(name, list)
     }
     return list
@@ -145,10 +137,7 @@ export class PendingMutations {
 
   /** `mutate` was called: the mutation is shown. */
   begin(spec: MutationSpec, variables: unknown, context: object): string {
-    const mutations = this.#options.queryClient.getMutationCache().getAll()
-    const mutation = mutations.find(
-      (mutation) => isOf(mutation, spec, variables) && !this.#byMutation.has(mutation),
-    )
+    const mutation = this.#executions.begun(spec, variables)
     return this.#begin(spec, { variables, context, mutation }).mutationId
   }
 
@@ -211,13 +200,7 @@ export class PendingMutations {
     const { mutationId, controller } = running
     optimistic.retried(mutationId)
     if (running.fate === 'unknown') running.fate = 'open'
-    await waitForDependencies(running, {
-      byId: this.#byId,
-      ids,
-      onChange: () => {
-        this.#changed()
-      },
-    })
+    await waitForDependencies(running, { byId: this.#byId, ids, onChange: this.#changed })
     controller.signal.throwIfAborted()
     const known = ids.rewrite(variables)
     let positions: Positions | undefined
@@ -301,30 +284,13 @@ export class PendingMutations {
   }
 
   /** From now on it is known. */
-  #track(spec: MutationSpec, { variables, context, mutation, mutationId }: Beginning): RunningMutation {
-    const { now, createId } = this.#options
-    const running: RunningMutation = {
-      mutationId: mutationId ?? createId(),
-      spec,
-      variables,
-      submittedAt: mutation?.state.submittedAt || now(),
-      controller: new AbortController(),
-      mutation,
-      isBound: context !== undefined,
-      isWaiting: false,
-      isEchoed: false,
-      fate: 'open',
-      error: undefined,
-      itemIds: [],
-      keys: [],
-      settled: withResolvers(),
-    }
+  #track(spec: MutationSpec, from: Beginning): RunningMutation {
+    const running = newRunning(spec, from, this.#options)
     this.#byId.set(running.mutationId, running)
     this.#own.add(running.mutationId)
     if (this.#own.size > MAX_OWN)
       for (const oldest of [...this.#own].slice(0, MAX_OWN / 2)) this.#own.delete(oldest)
-    if (context) this.#byContext.set(context, running)
-    if (mutation) this.#byMutation.set(mutation, running)
+    this.#executions.add(running, from.context)
     return running
   }
 
@@ -332,40 +298,26 @@ export class PendingMutations {
   #guess(running: RunningMutation, get: ReadBelow): readonly Effect[] {
     const { spec, variables, mutationId } = running
     const effects = spec.guess(this.#options.ids.rewrite(variables), { mutationId, get })
-    running.itemIds = [...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : [])))]
-    running.keys = effects.map((effect) =>
-      effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? []),
-    )
+    nameAfter(running, effects)
     return effects
   }
 
   /** The mutation of an attempt. One that was restored has never been through `onMutate`. */
   #running(spec: MutationSpec, variables: unknown, context: object): RunningMutation {
-    let running = this.#byContext.get(context)
-    if (running === undefined) {
-      const mutation = this.#unbound(spec, variables)
-      running = mutation && (this.#byMutation.get(mutation) ?? this.#byId.get(idIn(mutation) ?? ''))
-      running ??= this.#begin(spec, { variables, context, mutation, mutationId: mutation && idIn(mutation) })
-      running.isBound = true
-      this.#byContext.set(context, running)
-      if (mutation) this.#byMutation.set(mutation, running)
-    }
+    const bound = this.#executions.in(context)
+    if (bound) return bound
+    const mutation = this.#executions.unbound(spec, variables)
+    const known = mutation && (this.#executions.of(mutation) ?? this.#byId.get(idIn(mutation) ?? ''))
+    const running =
+      known ?? this.#begin(spec, { variables, context, mutation, mutationId: mutation && idIn(mutation) })
+    this.#executions.add(running, context, mutation)
     return running
-  }
-
-  /** A mutation of the cache that runs, and is not known to: one that was restored. */
-  #unbound(spec: MutationSpec, variables: unknown): AnyMutation | undefined {
-    const mutations = this.#options.queryClient.getMutationCache().getAll()
-    const candidates = mutations.filter(
-      (mutation) => isOf(mutation, spec, variables) && this.#byMutation.get(mutation)?.isBound !== true,
-    )
-    return candidates.find(({ state }) => !state.isPaused) ?? candidates[0]
   }
 
   /** Of a mutation of this bridge that is not known yet. */
   #specOf(mutation: AnyMutation): MutationSpec | undefined {
     const own = (mutation.options as OptionsWithSpec)[REALTIME]
-    const isKnown = this.#byMutation.has(mutation) || this.#byId.has(idIn(mutation) ?? '')
+    const isKnown = this.#executions.of(mutation) !== undefined || this.#byId.has(idIn(mutation) ?? '')
     return own?.owner === this.#options.owner && !isKnown ? own?.spec : undefined
   }
 
@@ -375,36 +327,16 @@ export class PendingMutations {
     const { status, variables } = mutation.state
     if (spec === undefined || status !== 'pending') return
     const running = this.#begin(spec, { variables, mutation, mutationId: idIn(mutation) })
-    this.#bindWhenSent(running, mutation)
+    this.#executions.bindWhenSent(running, mutation)
     // The page that it comes from may have sent it.
     this.#options.optimistic.sent(running.mutationId)
-  }
-
-  /**
-   * Its first attempt says whose it is. The cache could not tell: TanStack may be about to send what is discarded, and so
-   * removed, just now.
-   */
-  #bindWhenSent(running: RunningMutation, mutation: AnyMutation): void {
-    const { mutationFn } = mutation.options
-    if (mutationFn === undefined) return
-    mutation.setOptions({
-      ...mutation.options,
-      mutationFn: (variables, context) => {
-        // A retry takes these options over, and has begun under its own context.
-        if (!this.#byContext.has(context)) {
-          running.isBound = true
-          this.#byContext.set(context, running)
-        }
-        return mutationFn(variables, context)
-      },
-    })
   }
 
   #onCacheEvent(event: MutationCacheNotifyEvent): void {
     const mutation = event.mutation as AnyMutation | undefined
     if (mutation === undefined) return
     if (event.type === 'added') this.#restored(mutation)
-    const running = this.#byMutation.get(mutation)
+    const running = this.#executions.of(mutation)
     if (running === undefined) return
     if (event.type === 'removed' && mutation.state.status === 'pending' && mutation.state.isPaused) {
       // It will never run, not even when TanStack is about to go on with it.
@@ -491,12 +423,8 @@ export class PendingMutations {
     this.#changed()
   }
 
-  #changed(): void {
+  readonly #changed = (): void => {
     this.#snapshots = new Map()
     this.#options.onChange()
   }
-}
-
-function abort(controller: AbortController): void {
-  controller.abort(new RealtimeError('discarded', 'The mutation was discarded, or the user has changed.'))
 }

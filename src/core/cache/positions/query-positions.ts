@@ -3,9 +3,9 @@
  * watched them (on a server that renders), and what has come along with data from another page or server.
  */
 import type { Query, QueryCache } from '@tanstack/query-core'
-import type { Position } from '../event.ts'
-import type { Positions } from '../overlay/fact.ts'
-import type { Overlay } from '../overlay/overlay.ts'
+import type { Position } from '../../event.ts'
+import type { Positions } from '../../overlay/fact.ts'
+import type { Overlay } from '../../overlay/overlay.ts'
 import { lowest } from './positioned-fetch.ts'
 import { positionsThatCame } from './travelling-positions.ts'
 

@@ -1,7 +1,7 @@
 /** Puts queries out of date, and has them fetched when the scheduler finds that it is time, a few at once. */
 import type { Query } from '@tanstack/query-core'
-import type { RefetchType } from '../overlay/fact.ts'
-import type { CacheParts } from './cache-parts.ts'
+import type { RefetchType } from '../../overlay/fact.ts'
+import type { CacheParts } from '../cache-parts.ts'
 import { FetchGate } from './fetch-gate.ts'
 import { InvalidationScheduler, wouldFetch } from './invalidation-scheduler.ts'
 

@@ -7,7 +7,7 @@
  * A place belongs to one run, not to a query: whatever becomes of the query, the place is given back when the run's
  * promise settles, and after `maxHoldMs` all the same, since a fetch may hang, or be paused while there is no network.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../../clock.ts'
 
 export interface FetchGateOptions {
   readonly clock: Clock

@@ -3,11 +3,11 @@
  * when every query on screen has it from the server it is forgotten.
  */
 import type { Query } from '@tanstack/query-core'
-import { includes, waitsForEcho } from '../overlay/entry.ts'
-import type { Operation } from '../overlay/operation.ts'
-import { UnechoedWrites } from '../overlay/unechoed-writes.ts'
+import { includes, waitsForEcho } from '../../overlay/entry.ts'
+import type { Operation } from '../../overlay/operation.ts'
+import { UnechoedWrites } from '../../overlay/unechoed-writes.ts'
 import type { Guesses } from './guesses.ts'
-import { touches } from './match-safely.ts'
+import { touches } from '../matching/match-safely.ts'
 import type { OptimisticHost } from './optimistic-host.ts'
 
 export interface SettlementOptions extends OptimisticHost {

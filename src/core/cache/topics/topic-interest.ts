@@ -4,8 +4,8 @@
  * does not subscribe again and again.
  */
 import type { Query, QueryCache } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import { RealtimeError, remedy } from '../errors.ts'
+import type { Clock } from '../../clock.ts'
+import { RealtimeError, remedy } from '../../errors.ts'
 
 /** The topics that keep a query live. `undefined`: the default topics do. */
 export type TopicsOfQuery = (query: Query) => readonly string[] | undefined

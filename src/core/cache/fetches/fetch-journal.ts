@@ -10,8 +10,8 @@
  * is never too short.
  */
 import type { Query } from '@tanstack/query-core'
-import { widest, type Fact, type Positions, type RefetchType } from '../overlay/fact.ts'
-import { freshnessOf, type Freshness } from './cache-writer.ts'
+import { widest, type Fact, type Positions, type RefetchType } from '../../overlay/fact.ts'
+import { freshnessOf, type Freshness } from '../cache-writer.ts'
 
 export interface FetchRecord {
   /** In ticks of the overlay. */

@@ -3,9 +3,9 @@
  * what it has read changes.
  */
 import type { Query } from '@tanstack/query-core'
-import { RealtimeError } from '../errors.ts'
-import type { Operation } from '../overlay/operation.ts'
-import type { Effect } from '../routing/effect.ts'
+import { RealtimeError } from '../../errors.ts'
+import type { Operation } from '../../overlay/operation.ts'
+import type { Effect } from '../../routing/effect.ts'
 import type { OptimisticHost, ReadBelow } from './optimistic-host.ts'
 
 type Host = Pick<OptimisticHost, 'overlay' | 'affected' | 'find' | 'show' | 'onError'>

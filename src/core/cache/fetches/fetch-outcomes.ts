@@ -1,10 +1,10 @@
 /** What the beginning and the end of a fetch, whoever began it, do to the overlay, the journal and what is planned. */
 import type { Query } from '@tanstack/query-core'
-import { widest } from '../overlay/fact.ts'
-import type { CacheParts } from './cache-parts.ts'
-import { problemsOf } from './effect-failed.ts'
+import { widest } from '../../overlay/fact.ts'
+import type { CacheParts } from '../cache-parts.ts'
+import { problemsOf } from '../effect-failed.ts'
 import type { FetchRecord } from './fetch-journal.ts'
-import { isHandedOver } from './travelling-positions.ts'
+import { isHandedOver } from '../positions/travelling-positions.ts'
 
 export function fetchStarted(parts: CacheParts, query: Query, page: FetchRecord['page']): void {
   const { overlay, journal, refetches } = parts

@@ -4,13 +4,13 @@
  * its place in the same step.
  */
 import type { Query } from '@tanstack/query-core'
-import { comesAfter, includes } from '../overlay/entry.ts'
-import { widest, type Fact, type Positions } from '../overlay/fact.ts'
-import type { Operation } from '../overlay/operation.ts'
-import type { Effect } from '../routing/effect.ts'
+import { comesAfter, includes } from '../../overlay/entry.ts'
+import { widest, type Fact, type Positions } from '../../overlay/fact.ts'
+import type { Operation } from '../../overlay/operation.ts'
+import type { Effect } from '../../routing/effect.ts'
 import { Guesses, type Guess } from './guesses.ts'
 import type { OptimisticOptions } from './optimistic-host.ts'
-import type { Plan, RoutedEvent } from './plan-batch.ts'
+import type { Plan, RoutedEvent } from '../plan-batch.ts'
 import { Settlement } from './settlement.ts'
 
 /** A mutation as it begins. */

@@ -1,9 +1,10 @@
 /** One of the app's mutations, as options carry it, as it runs, and as the app is told of it. */
 import type { Mutation, MutationKey, MutationOptions, QueryKey } from '@tanstack/query-core'
-import type { TemporaryIds } from '../overlay/temporary-ids.ts'
-import type { Effect, ItemId } from '../routing/effect.ts'
+import { RealtimeError } from '../../errors.ts'
+import type { TemporaryIds } from '../../overlay/temporary-ids.ts'
+import type { Effect, ItemId } from '../../routing/effect.ts'
 import type { ReadBelow } from './optimistic-host.ts'
-import type { PositionSource } from './position-source.ts'
+import type { PositionSource } from '../positions/position-source.ts'
 
 /**
  * - `queued`: it waits for the network, for its scope, or for a mutation that it depends on;
@@ -99,6 +100,50 @@ export interface RunningMutation {
   settled: { readonly promise: Promise<void>; readonly resolve: () => void }
 }
 
+/** A mutation as it becomes known. */
+export interface Beginning {
+  readonly variables: unknown
+  readonly context?: object
+  readonly mutation?: AnyMutation | undefined
+  /** @default a new one */
+  readonly mutationId?: string | undefined
+}
+
+export function newRunning(
+  spec: MutationSpec,
+  { variables, context, mutation, mutationId }: Beginning,
+  { now, createId }: { now: () => number; createId: () => string },
+): RunningMutation {
+  return {
+    mutationId: mutationId ?? createId(),
+    spec,
+    variables,
+    submittedAt: mutation?.state.submittedAt || now(),
+    controller: new AbortController(),
+    mutation,
+    isBound: context !== undefined,
+    isWaiting: false,
+    isEchoed: false,
+    fate: 'open',
+    error: undefined,
+    itemIds: [],
+    keys: [],
+    settled: withResolvers(),
+  }
+}
+
+/** The rows and the queries that it is about are those of its effects. */
+export function nameAfter(running: RunningMutation, effects: readonly Effect[]): void {
+  running.itemIds = [...new Set(effects.flatMap((effect) => ('itemId' in effect ? [effect.itemId] : [])))]
+  running.keys = effects.map((effect) =>
+    effect.kind === 'setData' ? effect.queryKey : (effect.filters.queryKey ?? []),
+  )
+}
+
+export function abort(controller: AbortController): void {
+  controller.abort(new RealtimeError('discarded', 'The mutation was discarded, or the user has changed.'))
+}
+
 /** Whether a mutation of the cache is under way with this spec and these variables. */
 export function isOf({ state, options }: AnyMutation, spec: MutationSpec, variables: unknown): boolean {
   return (
@@ -140,7 +185,7 @@ function statusOf({ fate, isWaiting, mutation }: RunningMutation): PendingStatus
 }
 
 /** `Promise.withResolvers`, which not every browser has. */
-export function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
   let resolve = (): void => undefined
   const promise = new Promise<void>((done) => {
     resolve = done

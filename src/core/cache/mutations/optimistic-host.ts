@@ -1,10 +1,10 @@
 /** What mutations need of the cache stage, and of the app. */
 import type { Query, QueryKey } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { RealtimeError } from '../errors.ts'
-import type { Overlay } from '../overlay/overlay.ts'
-import type { TemporaryIds } from '../overlay/temporary-ids.ts'
-import type { Effect } from '../routing/effect.ts'
+import type { Clock } from '../../clock.ts'
+import type { RealtimeError } from '../../errors.ts'
+import type { Overlay } from '../../overlay/overlay.ts'
+import type { TemporaryIds } from '../../overlay/temporary-ids.ts'
+import type { Effect } from '../../routing/effect.ts'
 
 /** Gives what the cache shows below a mutation. */
 export type ReadBelow = (queryKey: QueryKey) => unknown

@@ -1,5 +1,5 @@
 import { matchQuery, type Query, type QueryFilters } from '@tanstack/query-core'
-import type { Effect } from '../routing/effect.ts'
+import type { Effect } from '../../routing/effect.ts'
 
 /**
  * The queries of an effect. A predicate of the app's that throws on one query does not lose the others: an

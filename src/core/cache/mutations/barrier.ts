@@ -5,11 +5,11 @@
  * mutation's echo was not among it.
  */
 import type { Query } from '@tanstack/query-core'
-import type { Clock } from '../clock.ts'
-import type { Position } from '../event.ts'
-import { isUnnamed, type Operation } from '../overlay/operation.ts'
-import type { Overlay } from '../overlay/overlay.ts'
-import type { Passage, Reading } from './positioned-fetch.ts'
+import type { Clock } from '../../clock.ts'
+import type { Position } from '../../event.ts'
+import { isUnnamed, type Operation } from '../../overlay/operation.ts'
+import type { Overlay } from '../../overlay/overlay.ts'
+import type { Passage, Reading } from '../positions/positioned-fetch.ts'
 
 export interface BarrierOptions {
   readonly overlay: Overlay<Query>

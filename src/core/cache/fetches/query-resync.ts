@@ -5,9 +5,9 @@
  * flight, was asked for within `quietMs`, in which nothing has happened.
  */
 import type { Query } from '@tanstack/query-core'
-import { isInfinite } from '../routing/list-draft.ts'
-import type { Resync } from './cache-options.ts'
-import type { CacheParts } from './cache-parts.ts'
+import { isInfinite } from '../../routing/list-draft.ts'
+import type { Resync } from '../cache-options.ts'
+import type { CacheParts } from '../cache-parts.ts'
 import { planResync } from './resync-plan.ts'
 
 /** @param isConcerned - whether the stream keeps a query live */

@@ -1,8 +1,8 @@
 /** What a response says of itself: `positioned`. */
 import type { Query, QueryFunction, QueryFunctionContext, QueryKey } from '@tanstack/query-core'
-import { hasReached, type Positions } from '../overlay/fact.ts'
-import type { Overlay } from '../overlay/overlay.ts'
-import type { FetchRecord } from './fetch-journal.ts'
+import { hasReached, type Positions } from '../../overlay/fact.ts'
+import type { Overlay } from '../../overlay/overlay.ts'
+import type { FetchRecord } from '../fetches/fetch-journal.ts'
 import { positionsOf, type PositionSource } from './position-source.ts'
 
 /** What a wrapped `queryFn` gets: TanStack's context, and `received`. */
