@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { callSafely } from './call-safely.ts'
 import { noteRemoteAddress } from './remote-address.ts'
 
 /**
@@ -18,9 +19,15 @@ export function nodeListener(
 ): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
   return (incoming, outgoing) => {
     answer(handler, incoming, outgoing).catch((error: unknown) => {
-      onError(error)
       if (!outgoing.headersSent) outgoing.writeHead(500)
       outgoing.end()
+      callSafely(
+        () => onError(error),
+        (failure) => {
+          // eslint-disable-next-line no-console -- nothing is swallowed
+          console.error(failure)
+        },
+      )
     })
   }
 }

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from '../core/clock.ts'
 import { RealtimeError } from '../core/errors.ts'
+import { callSafely } from './call-safely.ts'
 import { Connection, type ConnectionRequest, type ServerSocket } from './connection.ts'
 import { Counts } from './counts.ts'
 import { guessUserId } from './credential.ts'
@@ -139,12 +140,14 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
     report,
     note(level, message, details) {
       const { logger } = options
-      try {
-        if (level === 'warn' && logger?.warn) logger.warn(message, details)
-        else logger?.debug(message, details)
-      } catch (cause) {
-        report(new RealtimeError('listener-failed', 'The logger threw.', { cause }))
-      }
+      if (!logger) return
+      callSafely(
+        () =>
+          level === 'warn' && logger.warn ? logger.warn(message, details) : logger.debug(message, details),
+        (cause) => {
+          report(new RealtimeError('listener-failed', 'The logger threw.', { cause }))
+        },
+      )
     },
   }
 

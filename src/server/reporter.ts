@@ -1,6 +1,7 @@
 import type { RealtimeError } from '../core/errors.ts'
+import { callSafely } from './call-safely.ts'
 
-/** What went wrong goes to the app, and nothing that it throws comes back. */
+/** What went wrong goes to the app, and nothing that it throws, or rejects with, comes back. */
 export function reporter(
   onError: ((error: RealtimeError) => void) | undefined,
 ): (error: RealtimeError) => void {
@@ -8,11 +9,12 @@ export function reporter(
   const toConsole = (error: unknown) => console.error(error)
   if (!onError) return toConsole
   return (error) => {
-    try {
-      onError(error)
-    } catch (failure) {
-      toConsole(error)
-      toConsole(failure)
-    }
+    callSafely(
+      () => onError(error),
+      (failure) => {
+        toConsole(error)
+        toConsole(failure)
+      },
+    )
   }
 }

@@ -2,6 +2,9 @@ import { describe, expect, it, vi } from 'vitest'
 import { type RealtimeError } from '../../src/core/errors.ts'
 import { createRealtimeServer, memoryEventLog, type RealtimeServerOptions } from '../../src/server/index.ts'
 
+/** What apps pass where nothing is to be returned. */
+const rejecting = (message: string) => (): void => Promise.reject(new Error(message)) as never
+
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Until what was published is written: the turn after it, and one in which nothing more was published. */
@@ -90,6 +93,22 @@ describe('createRealtimeServer', () => {
     await server.publish('t', { type: 'a' })
     await written()
     expect(client.frames.at(-1)).toContain('"type":"a"')
+  })
+
+  it('goes on when an async onError rejects, and an async logger', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+    const { server, open } = await startWith({
+      onError: rejecting('from onError'),
+      logger: { debug: rejecting('from the logger') },
+    })
+    const client = await open()
+    await turn()
+    expect(said.mock.calls.flat()).toMatchObject([
+      { code: 'listener-failed', cause: { message: 'from the logger' } },
+      { message: 'from onError' },
+    ])
+    await server.publish('t', { type: 'a' })
+    while (!client.frames.at(-1)?.includes('"type":"a"')) await turn()
   })
 
   it('says errors on the console when there is no onError', async () => {
