@@ -104,7 +104,7 @@ describe('resolve', () => {
 
   it('says what an event looks like when one comes without data', () => {
     const error = failure(events, { type: 'task.saved', payload: { id: '1' } } as never)
-    expect(error.message).toContain('It has no `data`: `decode` gives { type, data }.')
+    expect(error.message).toMatch(/received undefined\. It has no `data`: `decode` gives \{ type, data \}\.$/)
   })
 
   it('refuses an async schema', () => {

@@ -200,7 +200,11 @@ function resolve(rules: ReadonlyMap<string, EventRule>, event: RealtimeEvent): R
       const at = path ? ` at ${path}` : ''
       const whatToDo =
         event.data === undefined ? remedy('It has no `data`: `decode` gives { type, data }.') : undefined
-      return fail('invalid-data', `fails its schema${at}: ${issue?.message}`, { issues, remedy: whatToDo })
+      const end = whatToDo ? '.' : ''
+      return fail('invalid-data', `fails its schema${at}: ${issue?.message}${end}`, {
+        issues,
+        remedy: whatToDo,
+      })
     }
     if (checked.value !== event.data) typed = { ...event, data: checked.value }
   } catch (cause) {
