@@ -35,6 +35,8 @@ export function signalsOf(bridge: AnyBridge): Pick<Signals, 'send' | 'listen'> {
  * applied again, what it misses is, and one that is older than what is on screen is not shown. Pass the response, or its
  * positions, through `received`.
  *
+ * Callbacks beside it that use the data (`select`, `getNextPageParam`) need its type: `positioned<Page, QueryKey, number>`.
+ *
  * @example
  * queryFn: positioned(bridge, async ({ signal, received }) => received(await fetch('/api/tasks', { signal })).json())
  */
