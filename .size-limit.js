@@ -79,7 +79,7 @@ export default [
     imports: { [INDEX]: READS.core, [REACT]: [...READS.react, ...MUTATIONS] },
     limit: '35.2 kB',
   }),
-  line({ name: 'everything of . and ./react', imports: { [INDEX]: '*', [REACT]: '*' }, limit: '40 kB' }),
+  line({ name: 'everything of . and ./react', imports: { [INDEX]: '*', [REACT]: '*' }, limit: '40.2 kB' }),
   line({ name: './websocket, with partysocket', imports: { 'dist/websocket.js': '*' }, limit: '3.8 kB' }),
   line({ name: './sse, with eventsource-parser', imports: { 'dist/sse.js': '*' }, limit: '3.8 kB' }),
   line({
