@@ -208,6 +208,8 @@ export class Overlay<TQuery extends EffectContext> extends Bases<TQuery> {
       if (this.log.hasReached(topic, at, position) === false) return false
       isHeardOf &&= at !== undefined
     }
+    // A query may be shown yet, by a replica that does not have it, before its topic is heard.
+    if (!isHeardOf && operation.settle === 'echo' && !operation.isOverdue) return false
     return queries.every((query) => {
       const entry = this.entries.get(query)
       if (entry === undefined) return true
