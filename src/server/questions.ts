@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { Gate } from './gate.ts'
+import { inTime } from './in-time.ts'
 import type { ServerLimits } from './limits.ts'
 
 interface QuestionsOptions {
@@ -35,13 +36,14 @@ export class Questions {
   }
 
   /**
-   * Rejects when the function fails, or there is no answer in time. An answer that comes at once needs no turn; a
-   * question that has not had its turn in time is never asked; one that is not answered gives its place back.
+   * Rejects when the function fails, or there is no answer in time. An answer that comes at once needs no turn, and a
+   * question that has not had its turn in time is never asked. One that is asked keeps its place while the app is at it,
+   * also when nobody waits for the answer any more; one that is never answered gives it back after the same time.
    */
   async ask<T>(question: () => T): Promise<Awaited<T>> {
     if (this.#gate.isFull) return this.#inTurn(question)
     const answer = question()
-    return isThenable(answer) ? this.#inTurn(() => answer) : await answer
+    return isThenable(answer) ? this.#gate.run(() => this.#answered(answer)) : await answer
   }
 
   async #inTurn<T>(question: () => T): Promise<Awaited<T>> {
@@ -50,14 +52,14 @@ export class Questions {
     let cancel = () => {}
     const deadline = new Promise<never>((_, reject) => {
       cancel = clock.after(limits[time], () => {
-        reject(this.#overdue(state === 'asked'))
+        reject(state === 'asked' ? new Error(this.#unanswered) : this.#notAsked())
         state = 'over'
       })
     })
     const answered = this.#gate.run(() => {
       if (state === 'over') return deadline
       state = 'asked'
-      return Promise.race([question(), deadline])
+      return this.#answered(question())
     })
     try {
       return await Promise.race([answered, deadline])
@@ -66,9 +68,18 @@ export class Questions {
     }
   }
 
-  #overdue(isAsked: boolean): Error {
+  #answered<T>(answer: T): Promise<Awaited<T>> {
+    const { clock, limits, time } = this.#options
+    return inTime(Promise.resolve(answer), { clock, limitMs: limits[time], message: this.#unanswered })
+  }
+
+  get #unanswered(): string {
+    const { name, time } = this.#options
+    return `${name} has given no answer in time (limits.${time}).`
+  }
+
+  #notAsked(): NotAskedError {
     const { limits, name, width, time } = this.#options
-    if (isAsked) return new Error(`${name} has given no answer in time (limits.${time}).`)
     return new NotAskedError(
       `${name} was not asked in time (limits.${time}): it was busy with ${limits[width]} others (limits.${width}). Let it answer sooner, or raise the limit.`,
     )

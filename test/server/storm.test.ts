@@ -65,6 +65,25 @@ describe('everybody dials again at once', () => {
     )
   })
 
+  it('asks no others while what it has asked is still at work, though nobody waits for it any more', async () => {
+    const { app, hello, time } = startHeld()
+    for (const token of ['a', 'b', 'c', 'd']) hello(token)
+    time.advance(5_000)
+    const patient = hello('e')
+    time.advance(4_990)
+    for (const n of [0, 1]) app.asked[n]!.answer(null)
+    await settle()
+    expect(app.abouts).toEqual(['a', 'b', 'c', 'd'])
+    time.advance(10)
+    await settle()
+    expect(app.abouts).toEqual(['a', 'b', 'c', 'd'])
+    app.asked[2]!.answer({ user: 'c' })
+    await settle()
+    expect(app.abouts).toEqual(['a', 'b', 'c', 'd', 'e'])
+    app.asked[4]!.answer({ user: 'e' })
+    expect(await patient.take()).toMatchObject([{ t: 'welcome' }])
+  })
+
   it('asks nothing about clients that have left while they waited', async () => {
     const { app, hello } = startHeld()
     const [, , impatient] = ['a', 'b', 'c', 'd'].map(hello)
