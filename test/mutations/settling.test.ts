@@ -131,6 +131,9 @@ describe('a mutation', () => {
     expect(app.fetches).toHaveLength(2)
     expect(app.data(ROWS)).toEqual([row(1, 'new of the server')])
     expect(app.bridge.pendingMutations()).toEqual([])
+    expect(app.errors).toMatchObject([
+      { code: 'usage', message: expect.stringContaining('{ mutationId }'), details: { mutationId: 'm1' } },
+    ])
   })
 
   it('waits for its echo again when the bridge was stopped meanwhile', async () => {
@@ -351,7 +354,9 @@ describe('a mutation', () => {
     )
     await pass()
     await expect(done).resolves.toBe('sent')
-    expect(app.errors.map(({ code }) => code)).toEqual(['handler-failed'])
+    expect(app.errors).toMatchObject([
+      { code: 'handler-failed', message: expect.stringContaining('(Error: mine)') },
+    ])
   })
 
   it('is shown over queries that come later', async () => {

@@ -18,6 +18,8 @@ interface Made {
   reads: ReadonlySet<Query>
   /** It has asked for what was not there. */
   hasMissed: boolean
+  /** What was told of it when it threw. */
+  failure?: string
 }
 
 export class Guesses {
@@ -64,9 +66,11 @@ export class Guesses {
         return this.cover(query) ? overlay.view(query, operation) : query.state.data
       })
     } catch (cause) {
-      const message =
-        'optimistic threw. What the mutation shows stays as it was. Make it total: get may give undefined.'
-      onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId } }))
+      const message = `optimistic threw (${String(cause)}). What the mutation shows stays as it was.`
+      // It is run again whenever what it has read changes.
+      if (made.failure !== message)
+        onError(new RealtimeError('handler-failed', message, { cause, details: { mutationId } }))
+      made.failure = message
     }
     made.reads = reads
     made.hasMissed = hasMissed

@@ -3,6 +3,7 @@
  * when every query on screen has it from the server it is forgotten.
  */
 import type { Query } from '@tanstack/query-core'
+import { RealtimeError } from '../../errors.ts'
 import { includes, waitsForEcho } from '../../overlay/entry.ts'
 import type { Operation } from '../../overlay/operation.ts'
 import { UnechoedWrites } from '../../overlay/unechoed-writes.ts'
@@ -22,6 +23,7 @@ export class Settlement {
   readonly #options: SettlementOptions
   /** Ends the wait for an echo. By mutationId. */
   readonly #waits = new Map<string, () => void>()
+  #hasToldOfNoEcho = false
 
   constructor(options: SettlementOptions) {
     this.#options = options
@@ -40,6 +42,7 @@ export class Settlement {
     if (!overlay.operations.has(mutationId) || this.#waits.has(mutationId) || !isAttached()) return
     const cancel = clock.after(echoTimeoutMs, () => {
       operation.isOverdue = true
+      if (process.env['NODE_ENV'] !== 'production' && this.isOpen(operation)) this.#tellOfNoEcho(operation)
       // A fetch that has come already tells now what it did not before.
       together(() => {
         guesses.refresh()
@@ -125,6 +128,16 @@ export class Settlement {
       overlay.keepUntilFetched(query, operation)
       invalidate(query)
     }
+  }
+
+  /** It works, by a fetch, and late. Mostly it is the one line that the server lacks. */
+  #tellOfNoEcho({ mutationId, fate, hasEchoed }: Operation): void {
+    if (this.#hasToldOfNoEcho || hasEchoed || fate !== 'acked') return
+    this.#hasToldOfNoEcho = true
+    const message =
+      `No event with the mutationId of a mutation has come within ${this.#options.echoTimeoutMs} ms of its answer; what ` +
+      "it touches is fetched now. Publish its event with { mutationId }, or say settle: 'refetch'."
+    this.#options.onError(new RealtimeError('usage', message, { details: { mutationId } }))
   }
 
   /**
