@@ -77,8 +77,8 @@ const PEERS_OF_FILES = {
   'transports/websocket.ts': ['partysocket/ws'],
   'transports/sse/connection.ts': ['eventsource-parser'],
   'transports/socket-io.ts': ['socket.io-client'],
-  'server/ws.ts': ['node:', 'ws'],
-  'server/ws-socket.ts': ['node:', 'ws'],
+  'server/sockets/ws.ts': ['node:', 'ws'],
+  'server/sockets/ws-socket.ts': ['node:', 'ws'],
 }
 
 /** Nothing imports these, whatever else it may import. They import what they like. */

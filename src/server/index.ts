@@ -8,39 +8,39 @@ export type {
   ServerPlatform,
 } from './realtime-server.ts'
 export type { PublishedEvent, PublishedEvents, PublishTable } from './publish-event.ts'
-export { SendError } from './sends.ts'
-export type { SentMessage } from './sends.ts'
-export type { RealtimeAction } from './rights.ts'
-export type { RateLimiter, RateLimiters } from './rate-limiter.ts'
-export type { RevokeFilter, ServerBus } from './server-bus.ts'
+export { SendError } from './sends/sends.ts'
+export type { SentMessage } from './sends/sends.ts'
+export type { RealtimeAction } from './access/rights.ts'
+export type { RateLimiter, RateLimiters } from './access/rate-limiter.ts'
+export type { RevokeFilter, ServerBus } from './cluster/server-bus.ts'
 export type { ServerHealth, ServerStats } from './server-stats.ts'
 export type { PresenceMember } from '../core/protocol/messages.ts'
 export { tokenExpired } from './connection.ts'
 export type { ConnectionRequest, ServerSocket } from './connection.ts'
 export type { ServerLimits } from './limits.ts'
-export { attachWebSocket } from './ws.ts'
+export { attachWebSocket } from './sockets/ws.ts'
 export type {
   AttachWebSocketOptions,
   CompressionOptions,
   UpgradingServer,
   WebSocketAttachment,
-} from './ws.ts'
+} from './sockets/ws.ts'
 export type { FrameCodec } from '../core/protocol/frame-codec.ts'
-export type { SharedFrame, SharedFrames } from './shared-frame.ts'
-export { CONNECTION_HEADER, sseHandler } from './sse.ts'
-export type { SseHandler, SseHandlerOptions } from './sse.ts'
-export { nodeListener } from './node-listener.ts'
+export type { SharedFrame, SharedFrames } from './sockets/shared-frame.ts'
+export { CONNECTION_HEADER, sseHandler } from './sse/sse.ts'
+export type { SseHandler, SseHandlerOptions } from './sse/sse.ts'
+export { nodeListener } from './sse/node-listener.ts'
 export { positionHeader, positionMiddleware, withPosition } from './position-header.ts'
-export { idempotent } from './idempotency.ts'
+export { idempotent } from './sends/idempotency.ts'
 export type {
   IdempotencyClaim,
   IdempotencyStore,
   IdempotentAnswer,
   IdempotentRequest,
-} from './idempotency.ts'
-export { memoryIdempotencyStore } from './memory-idempotency-store.ts'
-export type { MemoryIdempotencyStoreOptions } from './memory-idempotency-store.ts'
-export type { AllowedOrigins } from './origin.ts'
+} from './sends/idempotency.ts'
+export { memoryIdempotencyStore } from './sends/memory-idempotency-store.ts'
+export type { MemoryIdempotencyStoreOptions } from './sends/memory-idempotency-store.ts'
+export type { AllowedOrigins } from './access/origin.ts'
 export { memoryEventLog } from './logs/memory.ts'
 export type { MemoryEventLogOptions } from './logs/memory.ts'
 export type { EventLog, LogEntry, LogEvent, LogListener, LogRead, NewLogEvent } from './event-log.ts'

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { CloseCode } from '../core/protocol/close-codes.ts'
 import type { Connection } from './connection.ts'
 import type { EventLog } from './event-log.ts'
-import { inTime } from './in-time.ts'
+import { inTime } from './access/in-time.ts'
 import type { ServerContext } from './server-context.ts'
 
 /** What has happened since the server began. */

@@ -1,5 +1,5 @@
 import { RealtimeError } from '../core/errors.ts'
-import type { RevokeFilter } from './server-bus.ts'
+import type { RevokeFilter } from './cluster/server-bus.ts'
 import type { RealtimeServerOptions } from './server-options.ts'
 
 export const usage = (message: string) => new RealtimeError('usage', message)

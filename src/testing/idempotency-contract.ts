@@ -1,4 +1,4 @@
-import type { IdempotentAnswer, IdempotentRequest } from '../server/idempotency.ts'
+import type { IdempotentAnswer, IdempotentRequest } from '../server/sends/idempotency.ts'
 import type { ContractTest } from './contract-test.ts'
 import { same } from './same.ts'
 

@@ -1,4 +1,4 @@
-import type { ServerBus } from '../server/server-bus.ts'
+import type { ServerBus } from '../server/cluster/server-bus.ts'
 import type { ContractTest } from './contract-test.ts'
 import { listen } from './ear.ts'
 import { rejects, same } from './same.ts'

@@ -108,7 +108,7 @@ describe('the packages of each folder', () => {
     ['src/react/x.tsx', `import { useState } from 'react'`],
     ['src/react/x.tsx', `import { useQueryClient } from '@tanstack/react-query'`],
     ['src/transports/websocket.ts', `import { WebSocket } from 'partysocket/ws'`],
-    ['src/server/ws.ts', `import { WebSocketServer } from 'ws'`],
+    ['src/server/sockets/ws.ts', `import { WebSocketServer } from 'ws'`],
     ['src/server/x.ts', `import { randomUUID } from 'node:crypto'`],
   ])('%s allows %s', async (filePath, code) => {
     expect(await problemsOf(filePath, code)).toEqual([])

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { RealtimeError } from '../../src/core/errors.ts'
 import { decodeServerMessage, encodeMessage } from '../../src/core/protocol/codec.ts'
 import { decodeClientMessage } from '../../src/core/protocol/decode-client-message.ts'
-import { eventsFrame, signalsFrame, subscribedFrame } from '../../src/server/frames.ts'
+import { eventsFrame, signalsFrame, subscribedFrame } from '../../src/server/sockets/frames.ts'
 import { clientMessage, serverMessage } from './arbitraries.ts'
 
 const problemOf = (

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { inTurns } from '../../src/server/in-turns.ts'
+import { inTurns } from '../../src/server/sockets/in-turns.ts'
 import { manualClock } from './manual.ts'
 
 describe('inTurns', () => {

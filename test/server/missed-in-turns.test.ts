@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
-import { FanOut } from '../../src/server/fan-out.ts'
-import { WriteQueue } from '../../src/server/write-queue.ts'
+import { FanOut } from '../../src/server/topics/fan-out.ts'
+import { WriteQueue } from '../../src/server/sockets/write-queue.ts'
 
 it('word that something was missed reaches a large audience over several turns, between what was heard before and after', () => {
   const turns: (() => void)[] = []

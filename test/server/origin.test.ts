@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { originCheck } from '../../src/server/origin.ts'
+import { originCheck } from '../../src/server/access/origin.ts'
 
 const ask = (
   allowed: readonly string[] | 'any' | undefined,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PresenceMember } from '../../src/core/protocol/messages.ts'
-import { PresenceState, type NodeMember } from '../../src/server/presence-state.ts'
+import { PresenceState, type NodeMember } from '../../src/server/presence/presence-state.ts'
 
 const topic = fc.constantFrom('a', 'b', '__proto__')
 const node = fc.constantFrom('n1', 'n2', 'n3')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { isSameIdentity } from '../../src/server/same-identity.ts'
+import { isSameIdentity } from '../../src/server/access/same-identity.ts'
 
 class User {
   readonly #id: string

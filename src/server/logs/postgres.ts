@@ -11,13 +11,13 @@ import { postgresStatements } from './postgres/statements.ts'
 import { PostgresTail } from './postgres/tail.ts'
 import { fromSqlText, toSqlText } from './postgres/text.ts'
 
-export { postgresBus } from '../postgres-bus.ts'
-export type { PostgresBus, PostgresBusOptions } from '../postgres-bus.ts'
-export { postgresIdempotencySchema, postgresIdempotencyStore } from '../postgres-idempotency-store.ts'
+export { postgresBus } from '../cluster/postgres-bus.ts'
+export type { PostgresBus, PostgresBusOptions } from '../cluster/postgres-bus.ts'
+export { postgresIdempotencySchema, postgresIdempotencyStore } from '../sends/postgres-idempotency-store.ts'
 export type {
   PostgresIdempotencyStore,
   PostgresIdempotencyStoreOptions,
-} from '../postgres-idempotency-store.ts'
+} from '../sends/postgres-idempotency-store.ts'
 export { postgresEventLogSchema } from './postgres/schema.ts'
 export type { PostgresEventLogOptions } from './postgres/settings.ts'
 export type { EmbeddedSql, SqlClient, SqlDatabase, SqlPool, SqlPoolClient } from './postgres/sql-client.ts'

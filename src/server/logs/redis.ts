@@ -8,10 +8,10 @@ import { RedisLink, type RedisClient } from './redis/link.ts'
 import { RedisShard, type Appended } from './redis/shard.ts'
 
 export type { RedisClient } from './redis/link.ts'
-export { redisBus } from '../redis-bus.ts'
-export type { RedisBus, RedisBusOptions } from '../redis-bus.ts'
-export { redisIdempotencyStore } from '../redis-idempotency-store.ts'
-export type { RedisIdempotencyStore, RedisIdempotencyStoreOptions } from '../redis-idempotency-store.ts'
+export { redisBus } from '../cluster/redis-bus.ts'
+export type { RedisBus, RedisBusOptions } from '../cluster/redis-bus.ts'
+export { redisIdempotencyStore } from '../sends/redis-idempotency-store.ts'
+export type { RedisIdempotencyStore, RedisIdempotencyStoreOptions } from '../sends/redis-idempotency-store.ts'
 
 export interface RedisEventLogOptions {
   /**

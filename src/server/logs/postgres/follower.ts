@@ -6,7 +6,7 @@
  *      └────────────────────────── backoff ◀────────────────────────┘
  */
 import type { Clock } from '../../../core/clock.ts'
-import { inTime } from '../../in-time.ts'
+import { inTime } from '../../access/in-time.ts'
 import type { ListeningConnection, ListeningHandlers } from './sql-client.ts'
 
 export interface FollowerOptions {

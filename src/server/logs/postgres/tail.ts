@@ -7,7 +7,7 @@
 import type { Clock } from '../../../core/clock.ts'
 import { RealtimeError } from '../../../core/errors.ts'
 import type { LogEntry } from '../../event-log.ts'
-import { inTime } from '../../in-time.ts'
+import { inTime } from '../../access/in-time.ts'
 import { Follower, unanswered } from './follower.ts'
 import type { ListeningConnection, ListeningHandlers } from './sql-client.ts'
 import type { PostgresStatements } from './statements.ts'
