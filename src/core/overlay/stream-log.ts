@@ -26,7 +26,10 @@ interface TopicLog {
   floor: number
   /** In order of their offsets. */
   events: LoggedEvent[]
-  pastEpochs: string[]
+  /** Those that are over, the latest first. */
+  pastEpochs: readonly string[]
+  /** Over as well, and nobody knows which of these and of `pastEpochs` came first. */
+  outlivedEpochs: readonly string[]
   /** Those that responses were read in, and that the stream has yet to hear of. The latest is the first. */
   comingEpochs: readonly { readonly epoch: string; readonly tick: number }[]
   /** When the stream was last broken, in ticks. */
@@ -49,7 +52,8 @@ export class StreamLog {
 
   /** Whether an epoch of this topic is known to be over. */
   isPast(topic: string, { epoch }: Position): boolean {
-    return this.#topics.get(topic)?.pastEpochs.includes(epoch) === true
+    const log = this.#topics.get(topic)
+    return log !== undefined && [...log.pastEpochs, ...log.outlivedEpochs].includes(epoch)
   }
 
   /** Whether `at` is not before `position`, also where they are of two epochs; `undefined`: that cannot be told. */
@@ -58,7 +62,9 @@ export class StreamLog {
     const log = this.#topics.get(topic)
     if (known !== undefined || at === undefined || log === undefined) return known
     const [age, other] = [ageOf(at, log), ageOf(position, log)]
-    return age === undefined || other === undefined ? undefined : age < other
+    if (age === undefined || other === undefined || age === other) return undefined
+    const isBlurred = Math.max(age, other) === OUTLIVED && Math.min(age, other) > 0
+    return isBlurred ? undefined : age < other
   }
 
   /** Whether data read at these positions has the event of a fact in it; `undefined`: that cannot be told. */
@@ -113,7 +119,8 @@ export class StreamLog {
   reset(topic: string, position: Position, tick: number): void {
     const log = this.#of(topic, position)
     for (const epoch of this.#outlived.get(topic) ?? [])
-      if (epoch !== position.epoch && !log.pastEpochs.includes(epoch)) log.pastEpochs.push(epoch)
+      if (epoch !== position.epoch && !this.isPast(topic, { epoch, offset: 0 }))
+        log.outlivedEpochs = [epoch, ...log.outlivedEpochs].slice(0, MAX_PAST_EPOCHS)
     this.#outlived.delete(topic)
     log.brokenAt = tick
     log.position = position
@@ -166,6 +173,7 @@ export class StreamLog {
         floor: offset - 1,
         events: [],
         pastEpochs: [],
+        outlivedEpochs: [],
         comingEpochs: [],
         brokenAt: -1,
       }
@@ -177,6 +185,7 @@ export class StreamLog {
       // One that was taken for over is not.
       const others = log.pastEpochs.filter((past) => past !== epoch)
       log.pastEpochs = [...passed, log.position.epoch, ...others].slice(0, MAX_PAST_EPOCHS)
+      log.outlivedEpochs = log.outlivedEpochs.filter((past) => past !== epoch)
       log.position = { epoch, offset: offset - 1 }
       log.floor = offset - 1
       log.events = []
@@ -191,11 +200,18 @@ export class StreamLog {
   }
 }
 
+/** Before the topic's own epoch, and nobody knows how long. */
+const OUTLIVED = Infinity
+
 /** Of epochs: the lower, the later. `undefined`: it is not known. */
-function ageOf({ epoch }: Position, { position, comingEpochs, pastEpochs }: TopicLog): number | undefined {
+function ageOf(
+  { epoch }: Position,
+  { position, comingEpochs, pastEpochs, outlivedEpochs }: TopicLog,
+): number | undefined {
   if (epoch === position.epoch) return 0
   const coming = comingEpochs.findIndex((one) => one.epoch === epoch)
   if (coming >= 0) return coming - comingEpochs.length
   const index = pastEpochs.indexOf(epoch)
-  return index < 0 ? undefined : index + 1
+  if (index >= 0) return index + 1
+  return outlivedEpochs.includes(epoch) ? OUTLIVED : undefined
 }
