@@ -38,9 +38,12 @@ export async function passBarrier(
     }
     return held
   }
-  // A row that the answer has yet to name cannot be told from others: what is done to it meanwhile would not be shown.
+  // A row that the answer has yet to name, or its event, cannot be told from others: what is done to it meanwhile would
+  // not be shown.
   const isOnItsWay = (operation: Operation) =>
-    operation.fate === 'pending' || (!operation.isAnswered && isUnnamed(operation))
+    operation.fate === 'pending' || (isUnnamed(operation) && (!operation.isAnswered || isFollowed(operation)))
+  const isFollowed = ({ mutationId }: Operation) =>
+    [...overlay.operations.values()].some(({ follows }) => follows.includes(mutationId))
   const isBefore = (operation: Operation) =>
     operation.fate === 'pending'
       ? positions.size > 0 && overlay.hasNoEcho(operation, positions)
