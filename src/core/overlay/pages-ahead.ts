@@ -2,6 +2,7 @@
  * Pages of an infinite query that were read ahead of the stream. Events up to where a page was read are in it already:
  * they are for the pages before it alone, or they would take its rows back to what they were.
  */
+import type { PatchingEffect } from '../routing/effect.ts'
 import { isInfinite } from '../routing/list-draft.ts'
 import { layersOver, type Entry, type Layer, type Placed } from './entry.ts'
 import { hasReached, type Positions } from './fact.ts'
@@ -29,8 +30,8 @@ function foldOver(
     if (items.length === 0) return
     const effects = items.flatMap((item) => item.effects)
     const { data, refetch, problems } = foldEffects(effects, folded.data, query)
-    const before = folded.effects.length
-    const own = problems.map((problem) => ({ ...problem, index: problem.index + before }))
+    const count = folded.effects.length
+    const own = problems.map((problem) => ({ ...problem, index: problem.index + count }))
     folded = {
       data,
       refetch: folded.refetch || refetch,
@@ -38,13 +39,26 @@ function foldOver(
       effects: [...folded.effects, ...effects],
     }
   }
-  for (const { data, page, positions } of entry.ahead) {
-    fold(placed.filter((item) => isIn(item, positions, log)))
+  for (const ahead of entry.ahead) {
+    const { data, page, positions } = ahead
+    const within = placed.filter((item) => isIn(item, positions, log))
+    fold(within.map((item) => ({ ...item, effects: item.effects.map((effect) => before(ahead, effect)) })))
     placed = placed.filter((item) => !isIn(item, positions, log))
     folded = { ...folded, data: appendPage(folded.data, data, { page, context: query }) }
   }
   fold(placed)
   return folded
+}
+
+/** What an effect does to the pages before one that was read after it: a row that is there is on none of them. */
+function before({ data, page }: PageAhead, effect: PatchingEffect): PatchingEffect {
+  if (effect.kind !== 'upsert' || typeof data !== 'object' || data === null || !isInfinite(data))
+    return effect
+  const { itemId, id, list, where, rules } = effect
+  const pages = page === 'forward' ? data.pages.slice(-1) : data.pages.slice(0, 1)
+  // Within `where`, since what an app's own lens throws is told of there.
+  const isThere = () => (rules.openList({ ...data, pages }, list)?.find(itemId, id) ?? []).length > 0
+  return { ...effect, where: (item, queryKey) => !isThere() && (where ? where(item, queryKey) : true) }
 }
 
 /** Whether a page that was read at `positions` has it. */

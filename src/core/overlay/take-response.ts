@@ -14,6 +14,7 @@ import {
   type Positions,
   type RefetchType,
 } from './fact.ts'
+import { foldEffects } from './fold-effects.ts'
 import { NOTHING, REFUSED, type Outcome } from './outcome.ts'
 import type { Overlay } from './overlay.ts'
 import { appendPage } from './pages.ts'
@@ -191,14 +192,19 @@ function missedBy<TQuery extends EffectContext>({ overlay, query, response }: Ta
 
 /** Whether more is known than the response, with all that can be added to it, has in it. */
 function isTooOld<TQuery extends EffectContext>(
-  { overlay: { log }, entry, response: { positions, startedAt } }: Taking<TQuery>,
+  { overlay: { log }, query, entry, response: { data, positions, startedAt, page } }: Taking<TQuery>,
   { facts, isCovered }: Missed,
 ): boolean {
   // What was shown of these events may not be part of what the log can make good.
   const isBehind = [...entry.taken].some(([topic, at]) => hasReached(positions?.get(topic), at) === false)
   if (!isCovered && isBehind) return true
   if (entry.base === undefined || positions === undefined) return false
-  const isReplayed = isCovered && !facts.some(({ refetchType }) => refetchType)
+  const effects = facts.flatMap((fact) => fact.effects)
+  // What cannot be applied to it would lie beside it, and not all that lies beside a base is shown.
+  const isReplayed =
+    isCovered &&
+    !facts.some(({ refetchType }) => refetchType) &&
+    (page !== undefined || !foldEffects(effects, data, query).refetch)
   for (const [topic, position] of positions) {
     if (log.isPast(topic, position) || log.isStrange(topic, position)) return true
     const need = entry.need.get(topic)
