@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { patch, update, upsert } from '../../src/core/routing/effects.ts'
+import { invalidate, patch, update, upsert } from '../../src/core/routing/effects.ts'
 import {
   answer,
   begun,
@@ -398,6 +398,52 @@ describe('a mutation', () => {
     await pass(50)
     expect(app.data(ROWS)).toEqual([row(1, 'old'), row(2, 'of others')])
     gate.resolve()
+  })
+
+  it.each(['echo', 'refetch'] as const)(
+    'fetches no detail of another row, with settle %s',
+    async (settle) => {
+      const other = ['rows', 'detail', 'b']
+      app.serve(other, row('b', 'other'))
+      app.observe(other)
+      await open([row('a', 'old'), row('b', 'other')])
+      void rename('a', 'new', { settle }) // patch(['rows'], 'a', …)
+      await pass()
+      app.serve(ROWS, [row('a', 'new'), row('b', 'other')])
+      response.resolve(row('a', 'new'))
+      if (settle === 'echo') echo(row('a', 'new'), { mutationId: 'm1' })
+      await pass(10_000)
+      const onceMore = settle === 'echo' ? [] : [JSON.stringify(ROWS)]
+      expect(app.fetches).toEqual([JSON.stringify(other), JSON.stringify(ROWS), ...onceMore])
+      expect(app.bridge.pendingMutations()).toEqual([])
+    },
+  )
+
+  it('fetches the detail of its row, though the guess leaves that as it was', async () => {
+    const detail = ['rows', 'detail', 'a']
+    app.serve(detail, row('a', 'new'))
+    app.observe(detail)
+    await pass()
+    void rename('a', 'new', { settle: 'refetch' })
+    await pass()
+    app.serve(detail, row('a', 'as the server writes it'))
+    response.resolve(row('a', 'new'))
+    await pass(1_000)
+    expect(app.data(detail)).toEqual(row('a', 'as the server writes it'))
+  })
+
+  it('fetches a detail that its guess puts out of date', async () => {
+    const other = ['rows', 'detail', 'b']
+    app.serve(other, row('b', 'other'), { position: at(1) })
+    app.observe(other)
+    await pass()
+    const optimistic = () => invalidate(other)
+    void app.mutate({ mutationFn: () => response.promise, optimistic, settle: 'refetch' }, undefined)
+    await pass()
+    response.resolve(row('a', 'new'))
+    await pass(10_000)
+    expect(app.fetches).toEqual([JSON.stringify(other), JSON.stringify(other)])
+    expect(app.bridge.pendingMutations()).toEqual([])
   })
 
   it('is fetched where its echo brings nothing', async () => {

@@ -11,6 +11,7 @@
  */
 import type { Position } from '../event.ts'
 import type { Effect, EffectContext, PatchingEffect } from '../routing/effect.ts'
+import { idOf } from '../routing/item-id.ts'
 import type { BareOverlay } from './bare-overlay.ts'
 import { Bases } from './bases.ts'
 import {
@@ -24,6 +25,7 @@ import {
   type Layer,
 } from './entry.ts'
 import { hasReached, isPatching, type Positions } from './fact.ts'
+import { foldEffects } from './fold-effects.ts'
 import type { Operation } from './operation.ts'
 import type { Outcome } from './outcome.ts'
 import { takeResponse, type Response } from './take-response.ts'
@@ -154,6 +156,22 @@ export class Overlay<TQuery extends EffectContext> extends Bases<TQuery> {
   /** A response has come: the new base, or nothing. */
   respond(query: TQuery, response: Response): Outcome {
     return takeResponse(this, query, response)
+  }
+
+  /** Whether what an operation does is to rows, and a query is the detail of another one: it has nothing to wait for. */
+  isOfAnother(operation: Operation, query: TQuery): boolean {
+    const base = this.entries.get(query)?.base
+    if (typeof base !== 'object' || base === null) return false
+    const effects = this.effectsOn(operation, query)
+    const { data, problems } = foldEffects(effects, base, query)
+    if (effects.length === 0 || problems.length > 0 || data !== base) return false
+    // No list: what a list does not show now, a response that is on its way may bring.
+    return effects.every(
+      (effect) =>
+        'rules' in effect &&
+        idOf(effect.id, base) !== effect.itemId &&
+        effect.rules.openList(base, effect.list) === undefined,
+    )
   }
 
   /** A query has taken the echo of an operation: into its base, or beside it. */

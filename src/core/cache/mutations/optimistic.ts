@@ -336,7 +336,8 @@ export class Optimistic {
       if (entry?.base === undefined || entry.echoed.has(mutationId)) continue
       const facts = plans.get(query)?.facts.filter(({ event }) => event?.mutationId === mutationId) ?? []
       const effects = facts.flatMap((fact) => fact.effects)
-      if (effects.length > 0) overlay.hasTaken(entry, mutationId, effects)
+      if (effects.length > 0 || overlay.isOfAnother(operation, query))
+        overlay.hasTaken(entry, mutationId, effects)
       else if (facts.length === 0 && overlay.effectsOn(operation, query).length > 0) {
         overlay.keepUntilFetched(query, operation)
         invalidate(query)

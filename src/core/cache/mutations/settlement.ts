@@ -125,6 +125,11 @@ export class Settlement {
     const { mutationId, fate, hasEchoed, effects, confirmed = [] } = operation
     if (fate === 'acked' && !hasEchoed) this.unechoed.note(mutationId, [...effects, ...confirmed])
     for (const query of queries) {
+      const entry = overlay.entries.get(query)
+      if (entry && overlay.isOfAnother(operation, query)) {
+        overlay.hasTaken(entry, mutationId, [])
+        continue
+      }
       overlay.keepUntilFetched(query, operation)
       invalidate(query)
     }
