@@ -36,6 +36,11 @@ export const events = defineEvents({
   'row.removed': on(Row.pick({ id: true }), ({ id }) => remove(['rows', 'list'], id)),
   'rows.changed': on(z.unknown(), () => invalidate(['rows', 'list'])),
   'count.grew': on(z.unknown(), () => update(['count'], (count) => (count as number) + 1)),
+  'row.broken': on(z.unknown(), () =>
+    update(['rows', 'list'], () => {
+      throw new Error('mine')
+    }),
+  ),
   nothing: on(z.unknown(), () => []),
 })
 

@@ -29,7 +29,7 @@ describe('without an overlay', () => {
     const bare = new BareOverlay<typeof QUERY>()
     const arrived = [fact(upsert(['rows'], { id: 2 }), 1)]
     expect(bare.respond(QUERY, response([{ id: 1 }], { arrived })).refetchType).toBeUndefined()
-    expect(bare.view(QUERY)).toEqual([{ id: 1 }, { id: 2 }])
+    expect(bare.view(QUERY)?.data).toEqual([{ id: 1 }, { id: 2 }])
     bare.prune(QUERY)
     expect(bare.view(QUERY)).toBeUndefined()
   })
@@ -77,6 +77,6 @@ describe('an overlay that comes later', () => {
     bare.respond(QUERY, response([{ id: 1 }]))
     const overlay = after(bare)
     expect(overlay.nextTick()).toBe(2)
-    expect(overlay.view(QUERY)).toEqual([{ id: 1 }])
+    expect(overlay.view(QUERY)?.data).toEqual([{ id: 1 }])
   })
 })

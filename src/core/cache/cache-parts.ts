@@ -2,6 +2,7 @@ import type { Query } from '@tanstack/query-core'
 import type { QueryOverlay } from '../overlay/bare-overlay.ts'
 import type { CacheSyncOptions } from './cache-options.ts'
 import type { CacheWriter } from './cache-writer.ts'
+import type { FailedEffects } from './effect-failed.ts'
 import type { FetchJournal } from './fetches/fetch-journal.ts'
 import type { ForeignWrites } from './foreign-writes.ts'
 import type { KeyIndex } from './matching/key-index.ts'
@@ -19,6 +20,7 @@ export interface CacheParts {
   readonly refetches: Refetches
   readonly foreignWrites: ForeignWrites
   readonly view: View
+  readonly failed: FailedEffects
   /** Not to be kept: a bare one may give way to another. */
   readonly overlay: QueryOverlay<Query>
   /** What is known of positions beside it, once responses say them. */

@@ -25,7 +25,7 @@ import type { CacheParts } from './cache-parts.ts'
 import { changeOf, type CacheChange } from './cache-change.ts'
 import type { CacheSyncOptions, QueryInspection, Resync } from './cache-options.ts'
 import { CacheWriter } from './cache-writer.ts'
-import { effectFailed } from './effect-failed.ts'
+import { effectFailed, FailedEffects } from './effect-failed.ts'
 import { FetchJournal } from './fetches/fetch-journal.ts'
 import {
   caughtUp,
@@ -55,6 +55,7 @@ export class CacheSync implements CacheParts {
   readonly refetches: Refetches
   readonly foreignWrites = new ForeignWrites(this)
   readonly view = new View(this)
+  readonly failed: FailedEffects
   /** The confirmed data under what is shown, and where it stands, once the two may differ or responses say it. */
   #tracked: Overlay<Query> | undefined
   /** What is known of positions beside it, once responses say them. */
@@ -76,6 +77,7 @@ export class CacheSync implements CacheParts {
     const { queryClient, limits, requestFrame } = options
     this.options = options
     this.writer = new CacheWriter(queryClient)
+    this.failed = new FailedEffects(options.onError)
     this.journal = new FetchJournal(limits.maxJournalEffects)
     this.refetches = new Refetches(this)
     this.#batcher = new Batcher({

@@ -3,7 +3,7 @@ import { RealtimeError } from '../errors.ts'
 import type { RealtimeEvent } from '../event.ts'
 import type { Fact } from '../overlay/fact.ts'
 import type { Outcome } from '../overlay/outcome.ts'
-import type { Effect } from '../routing/effect.ts'
+import type { Effect, PatchingEffect } from '../routing/effect.ts'
 
 /** The error for an effect that could not be applied. The query concerned is fetched instead. */
 export function effectFailed(failure: {
@@ -24,15 +24,32 @@ export function effectFailed(failure: {
   })
 }
 
-/** The errors for what could not be folded into a query, of these facts. */
-export function problemsOf(
-  { queryKey }: Query,
-  { problems, effects }: Pick<Outcome, 'problems' | 'effects'>,
-  facts: readonly Fact[],
-): RealtimeError[] {
-  return problems.map(({ index, why, cause }) => {
-    const effect = effects[index]
-    const event = facts.find((fact) => effect && fact.effects.includes(effect))?.event
-    return effectFailed({ effect, event, queryKey, why, cause })
-  })
+/** Tells of effects that could not be folded into a query: of each once, though it may be folded again and again. */
+export class FailedEffects {
+  readonly #onError: (error: RealtimeError) => void
+  readonly #told = new WeakMap<Query, WeakSet<Effect>>()
+  /** Guesses are made anew each time that they run. */
+  readonly #lastGuess = new WeakMap<Query, string>()
+
+  constructor(onError: (error: RealtimeError) => void) {
+    this.#onError = onError
+  }
+
+  /** @param facts - what of these effects has come by events */
+  tell(query: Query, { problems, effects }: Tried, facts: readonly Fact[]): void {
+    for (const { index, why, cause } of problems) {
+      const effect = effects[index] as PatchingEffect
+      let told = this.#told.get(query)
+      if (told === undefined) this.#told.set(query, (told = new WeakSet()))
+      if (told.has(effect)) continue
+      told.add(effect)
+      const event = facts.find((fact) => fact.effects.includes(effect))?.event
+      const error = effectFailed({ effect, event, queryKey: query.queryKey, why, cause })
+      if (event === undefined && this.#lastGuess.get(query) === error.message) continue
+      if (event === undefined) this.#lastGuess.set(query, error.message)
+      this.#onError(error)
+    }
+  }
 }
+
+type Tried = Pick<Outcome, 'problems' | 'effects'>

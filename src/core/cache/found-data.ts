@@ -5,7 +5,6 @@
 import type { Query } from '@tanstack/query-core'
 import { rebase } from '../overlay/entry.ts'
 import type { CacheParts } from './cache-parts.ts'
-import { problemsOf } from './effect-failed.ts'
 
 /** What came before a query was seen here is not known, nor when the fetch began that it may be in. */
 export function join({ foreignWrites, journal, overlay }: CacheParts, query: Query): void {
@@ -33,7 +32,7 @@ export function place(parts: CacheParts, query: Query): void {
     arrived: [],
     undecided: new Set(),
   })
-  for (const error of problemsOf(query, outcome, [])) parts.options.onError(error)
+  parts.failed.tell(query, outcome, [])
   parts.view.show(query)
   if (outcome.refetchType) distrust(parts, query)
 }

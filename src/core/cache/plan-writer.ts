@@ -4,11 +4,10 @@ import { isRepeatable, widest, type Fact, type RefetchType } from '../overlay/fa
 import { rebase } from '../overlay/entry.ts'
 import { foldEffects } from '../overlay/fold-effects.ts'
 import type { CacheParts } from './cache-parts.ts'
-import { problemsOf } from './effect-failed.ts'
 import type { Plan } from './plan-batch.ts'
 
 export function writePlan(parts: CacheParts, query: Query, { facts: planned, isDropped }: Plan): void {
-  const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = parts
+  const { failed, foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = parts
   if (isDropped) {
     if (writer.drop(query)) refetches.scheduler.request(query, 'active')
     return
@@ -25,7 +24,7 @@ export function writePlan(parts: CacheParts, query: Query, { facts: planned, isD
   // L6: an event never invents data; only what is declared to be the whole truth fills an empty query.
   if (entry?.base !== undefined && !isReplacement) {
     const outcome = overlay.apply(query, entry, news)
-    for (const error of problemsOf(query, outcome, news)) options.onError(error)
+    failed.tell(query, outcome, news)
     refetchType = outcome.refetchType
     view.show(query)
   } else {
@@ -33,7 +32,7 @@ export function writePlan(parts: CacheParts, query: Query, { facts: planned, isD
       const { data: patched, refetch, problems } = foldEffects(effects, data, query)
       if (isReplacement) writer.replace(query, patched)
       else if (patched !== data) writer.patch(query, patched)
-      for (const error of problemsOf(query, { problems, effects }, news)) options.onError(error)
+      failed.tell(query, { problems, effects }, news)
       if (refetch) refetchType = 'active'
       if (entry) {
         rebase(entry, patched)

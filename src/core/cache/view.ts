@@ -1,7 +1,7 @@
 import { notifyManager, replaceEqualDeep, type Query } from '@tanstack/query-core'
 import type { CacheParts } from './cache-parts.ts'
 
-type Parts = Pick<CacheParts, 'isAttached' | 'journal' | 'overlay' | 'writer'>
+type Parts = Pick<CacheParts, 'failed' | 'isAttached' | 'journal' | 'overlay' | 'writer'>
 
 /** Shows what the overlay makes of queries: one write per query, and one notification, for all that one input does. */
 export class View {
@@ -36,9 +36,10 @@ export class View {
       this.#toShow.add(query)
       return
     }
-    const { isAttached, journal, overlay, writer } = this.#parts
+    const { failed, isAttached, journal, overlay, writer } = this.#parts
     if (!isAttached) return
-    const view = overlay.view(query)
+    const folded = overlay.view(query)
+    const view = folded?.data
     const { data } = query.state
     if (view !== undefined && view !== data) {
       // Rows that come out as they were keep their references.
@@ -46,6 +47,7 @@ export class View {
       if (shown !== data) writer.patch(query, shown)
       journal.noteWrite(query)
     }
+    if (folded) failed.tell(query, folded, overlay.entries.get(query)?.facts ?? [])
     // With one more page come the others as they were shown when its fetch began, be it with guesses that are over.
     if (journal.get(query)?.page === undefined) overlay.prune(query)
   }

@@ -7,6 +7,7 @@ import type { Position } from '../event.ts'
 import { newEntry, type Entry } from './entry.ts'
 import { isRepeatable, widest, type Fact, type RefetchType } from './fact.ts'
 import { foldEffects } from './fold-effects.ts'
+import type { Folded } from './fold-over.ts'
 import type { EffectContext } from '../routing/effect.ts'
 import type { Outcome } from './outcome.ts'
 import type { Overlay } from './overlay.ts'
@@ -86,8 +87,9 @@ export class BareOverlay<TQuery extends EffectContext> implements QueryOverlay<T
     this.entries.delete(query)
   }
 
-  view(query: TQuery): unknown {
-    return this.entries.get(query)?.base
+  view(query: TQuery): Folded | undefined {
+    const entry = this.entries.get(query)
+    return entry && { data: entry.base, refetch: false, problems: [], effects: [] }
   }
 
   isLive(): boolean {

@@ -26,6 +26,7 @@ import {
 } from './entry.ts'
 import { hasReached, isPatching, type Positions } from './fact.ts'
 import { foldEffects } from './fold-effects.ts'
+import type { Folded } from './fold-over.ts'
 import type { Operation } from './operation.ts'
 import type { Outcome } from './outcome.ts'
 import { takeResponse, type Response } from './take-response.ts'
@@ -125,13 +126,13 @@ export class Overlay<TQuery extends EffectContext> extends Bases<TQuery> {
   }
 
   /** What a query is to show; with `below`, without that operation and those after it. */
-  view(query: TQuery, below?: Operation): unknown {
+  view(query: TQuery, below?: Operation): Folded | undefined {
     const entry = this.entries.get(query)
     if (entry === undefined) return undefined
     const layers = this.layers(query)
     const shown = below ? this.layers(query, below) : layers
     if (entry.base === undefined) return undefined
-    return this.foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) }).data
+    return this.foldOver(entry, shown, { query, log: this.log, heldFrom: heldFrom(layers) })
   }
 
   /** What is known of a query beside its base. */

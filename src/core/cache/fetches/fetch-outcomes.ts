@@ -2,7 +2,6 @@
 import type { Query } from '@tanstack/query-core'
 import { widest } from '../../overlay/fact.ts'
 import type { CacheParts } from '../cache-parts.ts'
-import { problemsOf } from '../effect-failed.ts'
 import type { FetchRecord } from './fetch-journal.ts'
 import { isHandedOver } from '../positions/travelling-positions.ts'
 
@@ -13,7 +12,7 @@ export function fetchStarted(parts: CacheParts, query: Query, page: FetchRecord[
 }
 
 export function fetchSucceeded(parts: CacheParts, query: Query): void {
-  const { foreignWrites, journal, optimistic, options, overlay, refetches, view, writer } = parts
+  const { failed, foreignWrites, journal, optimistic, overlay, refetches, view, writer } = parts
   const { scheduler } = refetches
   const record = journal.close(query)
   const { readAt, page, positions, reads, facts: arrived = [], undecided = new Set<string>() } = record ?? {}
@@ -31,7 +30,7 @@ export function fetchSucceeded(parts: CacheParts, query: Query): void {
     scheduler.failed(query)
     return
   }
-  for (const error of problemsOf(query, outcome, arrived)) options.onError(error)
+  failed.tell(query, outcome, arrived)
   foreignWrites.changed(query)
   if (page === undefined) scheduler.succeeded(query)
   view.show(query)
@@ -47,9 +46,9 @@ export function fetchSucceeded(parts: CacheParts, query: Query): void {
 
 /** The stream has moved: pages that were read ahead of it may be part of their lists now. */
 export function caughtUp(parts: CacheParts): void {
-  const { options, overlay, refetches, view } = parts
+  const { failed, overlay, refetches, view } = parts
   for (const [query, outcome] of overlay.caughtUp()) {
-    for (const error of problemsOf(query, outcome, [])) options.onError(error)
+    failed.tell(query, outcome, [])
     if (outcome.refetchType) refetches.invalidate(query, outcome.refetchType)
     view.show(query)
   }

@@ -63,7 +63,7 @@ export class Guesses {
         if (query === undefined) return undefined
         reads.add(query)
         // Earlier guesses may lie over it.
-        return this.cover(query) ? overlay.view(query, operation) : query.state.data
+        return this.cover(query) ? overlay.view(query, operation)?.data : query.state.data
       })
     } catch (cause) {
       const message = `optimistic threw (${String(cause)}). What the mutation shows stays as it was.`
