@@ -111,7 +111,7 @@ export function demand(entry: Entry, topic: string, need: Need): void {
 
 /** Whether the base has the operation in it, so that showing it on top would be once too often. */
 export function includes(entry: Entry, operation: Operation, log: StreamLog): boolean {
-  const { mutationId, fate, acks, settledAt } = operation
+  const { mutationId, fate, acks, precedes, settledAt } = operation
   if (entry.overtaken.has(mutationId)) return true
   // Shown on top it would be there twice, if it is in. A fetch is on its way.
   const isHeldBack = entry.undecided.has(mutationId)
@@ -131,6 +131,8 @@ export function includes(entry: Entry, operation: Operation, log: StreamLog): bo
     if (reached === false) return false
     isProven ||= reached === true
   }
+  for (const [topic, position] of precedes)
+    isProven ||= log.hasReached(topic, positionIn(entry, topic, log), position) === true
   if (isProven || isHeldBack || entry.echoed.has(mutationId)) return true
   return !waitsForEcho(entry, operation) && entry.readAt > settledAt
 }

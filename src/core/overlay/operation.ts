@@ -36,6 +36,8 @@ export interface Operation {
   settledAt: number
   /** Where it stands in its topics, as far as known. */
   readonly acks: Map<string, Position>
+  /** Where those stand that the server carries out after it: of another epoch they may tell what `acks` cannot. */
+  readonly precedes: Map<string, Position>
   /** Its echo has not come in time: a fetch that began after it was acked tells as much. */
   isOverdue: boolean
   /** Its echo has come. */

@@ -82,6 +82,7 @@ export class Optimistic {
       fate: 'pending',
       settledAt: Infinity,
       acks: new Map(),
+      precedes: new Map(),
       isOverdue: false,
       hasEchoed: false,
     }
@@ -175,6 +176,7 @@ export class Optimistic {
     operation.settledAt = Infinity
     operation.isOverdue = false
     operation.acks.clear()
+    operation.precedes.clear()
     this.#settlement.waitNoLonger(mutationId)
     this.#guesses.show(this.#guesses.queriesOf(operation))
   }
@@ -307,7 +309,9 @@ export class Optimistic {
     for (const other of overlay.operations.values()) {
       if (other === operation) break
       // Of one scope, or what makes the row: it was carried out before this one, or not at all.
-      if (other.fate !== 'unknown' || !comesAfter(operation, other)) continue
+      if (other.fate === 'pending' || !comesAfter(operation, other)) continue
+      for (const [topic, position] of operation.acks) other.precedes.set(topic, position)
+      if (other.fate === 'acked') continue
       // Where it is not shown any more, it is not shown again.
       for (const entry of overlay.entries.values())
         if (includes(entry, other, overlay.log)) entry.overtaken.add(other.mutationId)
