@@ -79,7 +79,7 @@ export default [
     imports: { [INDEX]: READS.core, [REACT]: [...READS.react, ...MUTATIONS] },
     limit: '36.4 kB',
   }),
-  line({ name: 'everything of . and ./react', imports: { [INDEX]: '*', [REACT]: '*' }, limit: '41.5 kB' }),
+  line({ name: 'everything of . and ./react', imports: { [INDEX]: '*', [REACT]: '*' }, limit: '42.7 kB' }),
   line({ name: './websocket, with partysocket', imports: { 'dist/websocket.js': '*' }, limit: '3.8 kB' }),
   line({ name: './sse, with eventsource-parser', imports: { 'dist/sse.js': '*' }, limit: '3.8 kB' }),
   line({

@@ -69,3 +69,4 @@ export type {
   TransportConnection,
   TransportHandlers,
 } from './core/transport.ts'
+export { fallback, type FallbackOptions, type FallbackStorage } from './transports/fallback.ts'

@@ -15,6 +15,7 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
       'RealtimeQueryBridge',
       'defineEvents',
       'drop',
+      'fallback',
       'invalidate',
       'mergeEvents',
       'on',
