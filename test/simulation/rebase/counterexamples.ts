@@ -1484,4 +1484,21 @@ export const COUNTEREXAMPLES: readonly Counterexample[] = [
       ['serve', 2, 5, 3016],
     ],
   },
+  {
+    name: 'a topic that is wanted again asks for events that data which came with its position has taken since',
+    configuration: 'reloads with positions',
+    clients: 1,
+    queries: 2048,
+    habits: 16,
+    commands: [
+      ['reload', 4, 4, 2058],
+      ['mutate', 4, 29, 5760],
+      ['serve', 0, 43, 9813],
+      ['deliver', 0, 54, 1466],
+      ['unmount', 0, 3, 2805],
+      ['deliver', 4, 40, 6858],
+      ['pass', 4, 19, 2385],
+      ['mount', 2, 53, 2057],
+    ],
+  },
 ]

@@ -4,6 +4,7 @@
  */
 import type { Query, QueryCache } from '@tanstack/query-core'
 import type { Position } from '../../event.ts'
+import { positionIn } from '../../overlay/entry.ts'
 import type { Positions } from '../../overlay/fact.ts'
 import type { Overlay } from '../../overlay/overlay.ts'
 import { lowest } from './positioned-fetch.ts'
@@ -72,7 +73,8 @@ export class QueryPositions {
     if (!this.#hasPlaced) return undefined
     for (const query of concerned()) {
       if (query.state.data === undefined) continue
-      const position = this.#overlay.entries.get(query)?.positions.get(topic)
+      const entry = this.#overlay.entries.get(query)
+      const position = entry && positionIn(entry, topic, this.#overlay.log)
       if (position === undefined || (start && start.epoch !== position.epoch)) return undefined
       if (start === undefined || position.offset < start.offset) start = position
     }
