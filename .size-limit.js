@@ -94,6 +94,8 @@ export default [
     imports: { 'dist/persist.js': '*' },
     limit: '18.1 kB',
   }),
+  line({ name: './devtools/production', imports: { 'dist/devtools-production.js': '*' }, limit: '15 kB' }),
+  line({ name: './devtools, in production', imports: { 'dist/devtools.js': '*' }, limit: '0.2 kB' }),
   line({ name: './server', imports: { 'dist/server.js': '*' }, platform: 'node' }),
   line({ name: './server/redis', imports: { 'dist/server-redis.js': '*' }, platform: 'node' }),
   line({ name: './server/postgres', imports: { 'dist/server-postgres.js': '*' }, platform: 'node' }),

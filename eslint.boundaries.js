@@ -32,9 +32,10 @@ const RULES = [
     packages: CORE_PACKAGES,
   })),
   { target: 'bridge-options.ts', imports: ['core', 'bridge-options.ts'], packages: CORE_PACKAGES },
+  { target: 'bridge-tap.ts', imports: ['core'], packages: CORE_PACKAGES },
   {
     target: 'bridge.ts',
-    imports: ['core', 'bridge-options.ts', 'bridge.ts'],
+    imports: ['core', 'bridge-options.ts', 'bridge-tap.ts', 'bridge.ts'],
     packages: CORE_PACKAGES,
   },
   { target: 'features.ts', imports: ['core', 'bridge.ts', 'features.ts'], packages: CORE_PACKAGES },

@@ -14,6 +14,8 @@ export default defineConfig({
     'server-postgres': 'src/server/logs/postgres.ts',
     msgpack: 'src/codecs/msgpack.ts',
     testing: 'src/testing/index.ts',
+    devtools: 'src/devtools/index.ts', // begins with 'use client'; in production it gives nothing
+    'devtools-production': 'src/devtools/production.ts',
   },
   format: 'esm',
   target: 'es2022',

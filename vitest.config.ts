@@ -9,6 +9,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const elsewhere = [
   '**/node_modules/**', // test/min-peers has its own
   'test/react/**',
+  'test/devtools/**/*.test.tsx',
   'test/integration/**',
   'test/server/**',
   'test/transports/**',
@@ -17,6 +18,8 @@ const elsewhere = [
   'test/lint/**',
   'test/services/**',
 ]
+
+const REACT_TESTS = ['test/react/**/*.test.{ts,tsx}', 'test/devtools/**/*.test.tsx']
 
 /** What starts a Redis or a PostgreSQL of its own; see `scripts/ensure-services.mjs`. */
 const services = ['test/services/**/*.test.ts', 'test/server/logs/{redis,postgres}*.test.ts']
@@ -85,7 +88,7 @@ export default defineConfig({
         },
       },
       {
-        test: { ...shared, ...dom, name: 'react', include: ['test/react/**/*.test.{ts,tsx}'] },
+        test: { ...shared, ...dom, name: 'react', include: REACT_TESTS },
       },
       {
         test: {
@@ -118,7 +121,7 @@ export default defineConfig({
           'test/persist/{reload,tabs,given-up}.test.ts',
         ],
       }),
-      minPeer('min-peer-react', { ...dom, include: ['test/react/**/*.test.{ts,tsx}'] }),
+      minPeer('min-peer-react', { ...dom, include: REACT_TESTS }),
       {
         test: {
           name: 'types',

@@ -10,6 +10,7 @@
  */
 import { QueryClient, type Query, type QueryKey, type StaleTime } from '@tanstack/query-core'
 import type { BridgeCounts, RealtimeQueryBridgeOptions } from './bridge-options.ts'
+import type { BridgeTap } from './bridge-tap.ts'
 import { requestFrame } from './core/cache/batcher.ts'
 import { CACHE_LIMITS, type QueryInspection } from './core/cache/cache-options.ts'
 import { CacheSync } from './core/cache/cache-sync.ts'
@@ -57,12 +58,16 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
   readonly session: Session
   /** @internal */
   readonly cache: CacheSync
+  /** @internal */
+  readonly interest: TopicInterest
+  /** @internal */
+  readonly reporter: Reporter
+  /** Looks on, for devtools. @internal */
+  tap: BridgeTap | undefined
   readonly #parts: MutationParts
   /** Once the app has any. */
   #mutations: PendingMutations | undefined
-  readonly #interest: TopicInterest
   readonly #live: LiveQueries
-  readonly #reporter: Reporter
   /** By type of event. */
   readonly #handlers: Listeners<[data: unknown, event: RealtimeEvent]>
   readonly #statusListeners: Listeners<[status: BridgeStatus]>
@@ -89,7 +94,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     if (process.env['NODE_ENV'] !== 'production') assertOneQueryCore(queryClient, QueryClient)
     this.queryClient = queryClient
     this.events = events
-    const reporter = (this.#reporter = new Reporter(options.onError))
+    const reporter = (this.reporter = new Reporter(options.onError))
     this.#handlers = new Listeners(reporter)
     this.#statusListeners = new Listeners(reporter)
     this.#changeListeners = new Listeners(reporter)
@@ -107,6 +112,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       limits: { ...CACHE_LIMITS, ...given },
       onError: report,
       onApplied: (batch) => {
+        this.tap?.onApplied(batch)
         const identity = this.#identity
         for (const { event } of batch) {
           // L10: a handler may change the user in the midst of a batch.
@@ -123,7 +129,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
         this.#changeListeners.tell('pending')
       },
     }
-    this.#interest = new TopicInterest({
+    this.interest = new TopicInterest({
       clock,
       lingerMs: limits?.topicLingerMs ?? TOPIC_LINGER_MS,
       defaultTopics: typeof topics === 'function' ? [] : (topics ?? []),
@@ -135,7 +141,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
       },
     })
     this.#live = new LiveQueries({
-      interest: this.#interest,
+      interest: this.interest,
       isTopicLive: (topic) => this.session.topicState(topic) === 'live',
       isConnectionLive: () => this.session.isConnected,
       random,
@@ -146,23 +152,25 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     const warning =
       process.env['NODE_ENV'] !== 'production' &&
       !transport.decode &&
-      new TopicsWarning({ clock, interest: this.#interest, onError: report })
+      new TopicsWarning({ clock, interest: this.interest, onError: report })
     this.session = new Session({
       transport,
       reporter,
       clock,
       random,
       signals: options.signals,
-      startOf: (topic) => this.cache.startOf(topic, (query) => this.#interest.keepsLive(query, topic)),
+      startOf: (topic) => this.cache.startOf(topic, (query) => this.interest.keepsLive(query, topic)),
       limits: given,
       handlers: {
         onEvents: (received, isReplay) => {
           this.#route(received, isReplay)
         },
-        onResync: ({ topic, outcome, position, quietMs, wasLive }) => {
+        onResync: (resync) => {
+          const { topic, outcome, position } = resync
+          this.tap?.onResync(resync)
           if (outcome !== 'replayed') {
-            const isConcerned = (query: Query) => this.#interest.keepsLive(query, topic)
-            this.cache.resync(isConcerned, { topic, position, quietMs, wasLive })
+            const isConcerned = (query: Query) => this.interest.keepsLive(query, topic)
+            this.cache.resync(isConcerned, resync)
           } else if (topic !== undefined && position) this.cache.advance(topic, position)
         },
         onStatus: (status) => {
@@ -186,8 +194,8 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#isStarted = true
     this.cache.start()
     this.#mutations?.start()
-    this.#interest.attach(this.queryClient.getQueryCache())
-    this.session.setTopics(this.#interest.wanted())
+    this.interest.attach(this.queryClient.getQueryCache())
+    this.session.setTopics(this.interest.wanted())
     this.session.start()
   }
 
@@ -200,7 +208,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     this.#isStarted = false
     this.session.stop()
     this.#live.flush()
-    this.#interest.detach()
+    this.interest.detach()
     this.#mutations?.stop()
     this.cache.stop()
   }
@@ -243,7 +251,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
    * if (ack.fate !== 'acked') toast('Nobody was told.')
    */
   send(type: string, data?: unknown, options?: SendOptions): Promise<Ack> {
-    return this.session.use(Outbox).send(type, data, options)
+    const ack = this.session.use(Outbox).send(type, data, options)
+    this.tap?.onSend(type, data, ack)
+    return ack
   }
 
   /** The connection, now. The same object until something changes. */
@@ -253,7 +263,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Counters for devtools and health checks. */
   get counts(): BridgeCounts {
-    return { events: this.#eventCount, errors: { ...this.#reporter.errors } }
+    return { events: this.#eventCount, errors: { ...this.reporter.errors } }
   }
 
   /** Calls `listener` whenever `status` changes. */
@@ -278,7 +288,7 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
 
   /** Keeps a topic subscribed until the returned function is called. Hooks and queries' `meta.topics` do it for you. */
   holdTopic(topic: string): () => void {
-    return this.#interest.acquire(topic)
+    return this.interest.acquire(topic)
   }
 
   /** What is known of one topic: whether its events arrive without a gap. */
@@ -388,8 +398,9 @@ export class RealtimeQueryBridge<TTable extends EventTable = EventTable> {
     for (const event of received) {
       if (event.mutationId !== undefined) this.#hasEchoes = true
       const resolved = this.events.resolve(event)
+      this.tap?.onEvent(event, resolved, isReplay)
       if (resolved.ok) routed.push({ event: resolved.event, effects: resolved.effects, isReplay })
-      else this.#reporter.error(resolved.error)
+      else this.reporter.error(resolved.error)
     }
     if (routed.length) this.cache.push(routed)
   }

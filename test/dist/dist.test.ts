@@ -134,9 +134,19 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     ],
     packages: [],
   },
+  'realtime-query-bridge/devtools': {
+    file: 'devtools',
+    names: ['RealtimeDevtools', 'RealtimeDevtoolsPanel', 'recordRealtime'],
+    packages: ['@tanstack/query-core', 'react', 'react/jsx-runtime'],
+  },
+  'realtime-query-bridge/devtools/production': {
+    file: 'devtools-production',
+    names: ['RealtimeDevtools', 'RealtimeDevtoolsPanel', 'recordRealtime'],
+    packages: ['@tanstack/query-core', 'react', 'react/jsx-runtime'],
+  },
 }
 
-const CLIENT_ENTRIES = ['react']
+const CLIENT_ENTRIES = ['react', 'devtools', 'devtools-production']
 
 beforeAll(() => {
   if (!existsSync(join(DIST, 'index.js')))
@@ -206,7 +216,7 @@ describe('the package', () => {
     const code = readdirSync(DIST).filter((file) => /\.c?js$/.test(file))
     const first = code.filter((file) => read(file).startsWith('"use client";'))
     const anywhere = code.filter((file) => read(file).includes('use client'))
-    const expected = CLIENT_ENTRIES.flatMap((entry) => [`${entry}.cjs`, `${entry}.js`])
+    const expected = CLIENT_ENTRIES.flatMap((entry) => [`${entry}.cjs`, `${entry}.js`]).sort()
     expect(first).toEqual(expected)
     expect(anywhere).toEqual(expected)
   })

@@ -24,6 +24,8 @@ const PACKAGES = [
     '/server/redis',
     '/server/postgres',
     '/testing',
+    '/devtools',
+    '/devtools/production',
   ].map((path) => NAME + path),
   ...['@tanstack/react-query', '@tanstack/react-query-persist-client', 'react', 'react-dom/client'],
 ]

@@ -17,6 +17,11 @@ await signInFromAddress()
 const session = demoSession.get()
 if (session !== null) await restore(session.user.id)
 
+/** For addresses with `?devtools`. Nobody else loads them. */
+const Devtools = new URLSearchParams(location.search).has('devtools')
+  ? (await import('realtime-query-bridge/devtools/production')).RealtimeDevtools
+  : () => null
+
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     {session === null ? (
@@ -26,6 +31,7 @@ createRoot(document.getElementById('root')!).render(
     ) : (
       <RealtimeQueryProvider bridge={bridge}>
         <App />
+        <Devtools />
       </RealtimeQueryProvider>
     )}
   </StrictMode>,

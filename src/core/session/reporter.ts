@@ -5,6 +5,8 @@ export class Reporter {
   /** How many errors there were, by code. */
   readonly errors: Partial<Record<RealtimeErrorCode, number>> = {}
   readonly #onError: ((error: RealtimeError) => void) | undefined
+  /** Looks on, whether or not the app does; for devtools. It must not throw. */
+  tap: ((error: RealtimeError) => void) | undefined
 
   constructor(onError: ((error: RealtimeError) => void) | undefined) {
     this.#onError = onError
@@ -17,6 +19,7 @@ export class Reporter {
 
   error(error: RealtimeError): void {
     this.errors[error.code] = (this.errors[error.code] ?? 0) + 1
+    this.tap?.(error)
     if (!this.#onError) {
       if (process.env['NODE_ENV'] !== 'production') console.warn(error)
       return
