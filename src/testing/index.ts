@@ -14,3 +14,11 @@ export {
   type TransportContractOptions,
   type TransportHarness,
 } from './transport-contract.ts'
+export { createTestBridge, type TestBridge, type TestBridgeOptions } from './test-bridge.ts'
+export {
+  createTestServer,
+  type TestPublishOptions,
+  type TestServer,
+  type TestServerOptions,
+} from './test-server.ts'
+export type { SettledOptions } from './settled.ts'

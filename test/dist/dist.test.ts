@@ -127,12 +127,14 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: [
       'FakeConnection',
       'createFakeTransport',
+      'createTestBridge',
+      'createTestServer',
       'eventLogContract',
       'idempotencyContract',
       'serverBusContract',
       'transportContract',
     ],
-    packages: [],
+    packages: ['@tanstack/query-core', 'node:buffer', 'node:timers'],
   },
   'realtime-query-bridge/devtools': {
     file: 'devtools',
