@@ -36,6 +36,8 @@ export type RealtimeErrorCode =
   | 'given-up'
   /** On the server: `authenticate` or `authorize` threw or rejected. The connection, or the topic, is refused. */
   | 'callback-failed'
+  /** On the server: a page of another origin was refused. Told once for each; the message tells how to allow it. */
+  | 'origin-refused'
   /** On the server: the event log failed. What was published is not certain to be kept, or a topic is refused. */
   | 'log-failed'
   /** On the server: the bus between nodes failed. Others may not have heard of presence, signals or a revocation. */

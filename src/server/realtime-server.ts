@@ -255,6 +255,7 @@ export function createRealtimeServer<TIdentity, TMap extends object = Record<str
   return {
     limits,
     opened,
+    report,
     ...publisher({
       log,
       limits,

@@ -95,7 +95,7 @@ export interface RealtimeServerOptions<TIdentity, TMap extends object = Record<s
   readonly limits?: Partial<ServerLimits> | undefined
   /**
    * Hears what went wrong: functions of the app that threw (`callback-failed`), the log (`log-failed`), sockets
-   * (`transport-failed`), clients that sent nonsense (`undecodable`).
+   * (`transport-failed`), clients that sent nonsense (`undecodable`), pages of other origins (`origin-refused`).
    * @default console.error
    */
   readonly onError?: ((error: RealtimeError) => void) | undefined
@@ -151,6 +151,8 @@ export interface RealtimeServer<TMap extends object = Record<string, unknown>> {
   readonly limits: ServerLimits
   /** A socket has opened. Adapters call it; see `attachWebSocket`. */
   opened(socket: ServerSocket, request: ConnectionRequest): ServerConnection
+  /** Gives an error to `onError`. Adapters call it for what goes wrong before a socket opens. */
+  report(error: RealtimeError): void
   /**
    * Appends an event to a topic, and resolves with its position when it is in the log. Publish after the change
    * is committed, so that whoever hears of it can read it. Rejects with `usage` for an event that cannot be

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { originCheck } from '../../src/server/access/origin.ts'
+import type { RealtimeError } from '../../src/core/errors.ts'
+import { originCheck, refusedOrigins } from '../../src/server/access/origin.ts'
 
 const ask = (
   allowed: readonly string[] | 'any' | undefined,
@@ -100,5 +101,47 @@ describe('S1 originCheck with a list', () => {
     ['https://app.example.com:443', "'https://app.example.com'"],
   ])('refuses the entry %s and says what to write', (entry, remedy) => {
     expect(() => originCheck([entry])).toThrow(remedy)
+  })
+})
+
+describe('refusedOrigins', () => {
+  const start = (allowed?: readonly string[]) => {
+    const errors: RealtimeError[] = []
+    const tell = refusedOrigins(allowed, {
+      adapter: 'sseHandler(server',
+      report: (error) => errors.push(error),
+    })
+    return { errors, tell }
+  }
+
+  it('tells of a few origins and no more, and says so', () => {
+    const { errors, tell } = start()
+    for (let n = 0; n < 100; n++)
+      tell({ origin: `https://${n}.example`, host: 'app.example', isEncrypted: false })
+    expect(errors).toHaveLength(16)
+    expect(errors.at(-2)!.message).not.toContain('not told')
+    expect(errors.at(-1)!.message).toContain('Further origins are not told.')
+  })
+
+  it('keeps and tells no more of a header than an origin needs', () => {
+    const { errors, tell } = start()
+    const origin = `https://${'a'.repeat(15_000)}`
+    tell({ origin, host: 'h'.repeat(15_000), isEncrypted: false })
+    tell({ origin: `${origin}b`, host: 'app.example', isEncrypted: false })
+    expect(errors).toHaveLength(1)
+    expect(errors[0]!.message.length).toBeLessThan(2_000)
+  })
+
+  it('offers no entry for what is no origin', () => {
+    const { errors, tell } = start(['https://app.example'])
+    tell({ origin: 'null', host: 'app.example', isEncrypted: false })
+    expect(errors[0]!.message).toContain("'any'")
+    expect(errors[0]!.message).not.toContain("'null']")
+  })
+
+  it('says that a page of the same name came without TLS', () => {
+    const { errors, tell } = start()
+    tell({ origin: 'http://app.example', host: 'app.example', isEncrypted: true })
+    expect(errors[0]!.message).toContain('https://app.example')
   })
 })

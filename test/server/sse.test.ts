@@ -258,6 +258,21 @@ describe('who may', () => {
     expect(await client.settled()).toEqual({})
   })
 
+  it('are told of when they are refused, once for each origin', async () => {
+    const { url, port, errors } = await startSseServer({
+      handle: { allowedOrigins: ['https://app.example'] },
+    })
+    for (const method of ['OPTIONS', 'OPTIONS', 'POST']) {
+      const response = await fetch(url, { method, headers: { Origin: 'https://shop.example' } })
+      expect(response.status).toBe(403)
+    }
+    const details = { origin: 'https://shop.example', host: `127.0.0.1:${port}` }
+    expect(errors).toMatchObject([{ code: 'origin-refused', details }])
+    expect(errors[0]!.message).toContain(
+      "sseHandler(server, { allowedOrigins: […, 'https://shop.example'] })",
+    )
+  })
+
   it('read it from a listed origin gets the headers that a browser wants, and asks before', async () => {
     const { url } = await startSseServer({ handle: { allowedOrigins: ['https://app.example'] } })
     const Origin = 'https://app.example'

@@ -84,6 +84,25 @@ describe('attachWebSocket', () => {
     expect(await refusal(url, { headers: { Origin: `http://${host}` } })).toMatchObject({ status: 403 })
   })
 
+  it('tells the app of each origin that it refuses, once and with the remedy', async () => {
+    const { url, host, errors } = await startServer()
+    for (const Origin of [
+      'http://localhost:5173',
+      'null',
+      'http://localhost:5173',
+      'HTTP://LOCALHOST:5173',
+    ]) {
+      expect(await refusal(url, { headers: { Origin } })).toMatchObject({ status: 403 })
+    }
+    expect(errors).toMatchObject([
+      { code: 'origin-refused', details: { origin: 'http://localhost:5173', host } },
+      { code: 'origin-refused', details: { origin: 'null', host } },
+    ])
+    expect(errors[0]!.message).toContain(
+      "attachWebSocket(server, httpServer, { allowedOrigins: ['http://localhost:5173'] })",
+    )
+  })
+
   it('answers 404 on other paths when nobody else listens for upgrades', async () => {
     const { host } = await startServer()
     for (const path of ['', '/', '/realtimes', '/realtime/', '//realtime', '/x?/realtime']) {

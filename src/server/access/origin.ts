@@ -3,6 +3,12 @@ import { RealtimeError } from '../../core/errors.ts'
 /** Exact origins (`https://app.example.com`, with its port when it is not the usual one), or `'any'`. */
 export type AllowedOrigins = readonly string[] | 'any'
 
+/** So many different origins are told of, since anybody can send any. */
+const MAX_TOLD = 16
+
+/** What is kept and told of a header. */
+const MAX_TOLD_CHARACTERS = 200
+
 interface OriginQuestion {
   /** The `Origin` header. */
   readonly origin: string | undefined
@@ -31,6 +37,42 @@ export function originCheck(allowed: AllowedOrigins | undefined): (question: Ori
   }
   const origins = new Set(allowed.map((entry) => entry.toLowerCase()))
   return ({ origin }) => origin === undefined || origins.has(originOf(origin) ?? '')
+}
+
+/**
+ * Tells the app of pages that were refused, each origin once: in development a page often has another port than its
+ * server, and a browser shows only that the connection failed. `adapter` is the beginning of the call that takes the list.
+ */
+export function refusedOrigins(
+  allowed: AllowedOrigins | undefined,
+  { adapter, report }: { adapter: string; report: (error: RealtimeError) => void },
+): (question: OriginQuestion) => void {
+  const told = new Set<string>()
+  return ({ origin: header, host: hostHeader = '', isEncrypted }) => {
+    if (header === undefined || told.size >= MAX_TOLD) return
+    const page = originOf(header)
+    const origin = (page ?? header).slice(0, MAX_TOLD_CHARACTERS)
+    if (told.has(origin)) return
+    told.add(origin)
+    const host = hostHeader.slice(0, MAX_TOLD_CHARACTERS)
+    const reason = allowed
+      ? 'it is not among allowedOrigins'
+      : `this server is reached as '${isEncrypted ? 'https://' : ''}${host}'`
+    const remedy =
+      page === undefined
+        ? "Such pages may connect only with allowedOrigins: 'any', which is for servers that take no cookies."
+        : `If it is yours: ${adapter}, { allowedOrigins: [${allowed ? '…, ' : ''}'${origin}'] }).`
+    const last = told.size >= MAX_TOLD ? ' Further origins are not told.' : ''
+    report(
+      new RealtimeError(
+        'origin-refused',
+        `A page of '${origin}' was refused (403): ${reason}. ${remedy}${last}`,
+        {
+          details: { origin, host },
+        },
+      ),
+    )
+  }
 }
 
 function isSameHost({ origin, host, isEncrypted }: OriginQuestion): boolean {

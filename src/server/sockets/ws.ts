@@ -4,7 +4,7 @@ import type { WebSocket, WebSocketServer } from 'ws'
 import { RealtimeError } from '../../core/errors.ts'
 import type { FrameCodec } from '../../core/protocol/frame-codec.ts'
 import { inTurns } from './in-turns.ts'
-import { originCheck, type AllowedOrigins } from '../access/origin.ts'
+import { originCheck, refusedOrigins, type AllowedOrigins } from '../access/origin.ts'
 import type { RealtimeServer } from '../realtime-server.ts'
 import { pathOf, refuse, UpgradePath, type UpgradeListener, type UpgradingServer } from './upgrade-path.ts'
 import { WireFormat } from './wire-format.ts'
@@ -76,7 +76,7 @@ const DEFAULT_THRESHOLD_BYTES = 1_024
  * attachWebSocket(realtime, httpServer)
  */
 export function attachWebSocket(
-  server: Pick<RealtimeServer, 'limits' | 'opened'>,
+  server: Pick<RealtimeServer, 'limits' | 'opened' | 'report'>,
   httpServer: UpgradingServer,
   options: AttachWebSocketOptions = {},
 ): WebSocketAttachment {
@@ -87,6 +87,10 @@ export function attachWebSocket(
   } = options
   if (!path.startsWith('/')) throw new RealtimeError('usage', `path must start with '/'. Got '${path}'.`)
   const isOriginAllowed = originCheck(options.allowedOrigins)
+  const tellRefused = refusedOrigins(options.allowedOrigins, {
+    adapter: 'attachWebSocket(server, httpServer',
+    report: server.report,
+  })
   const { compression = false } = options
   const { thresholdBytes = DEFAULT_THRESHOLD_BYTES } = typeof compression === 'object' ? compression : {}
   const formats = wireFormats(options.codecs, thresholdBytes)
@@ -134,8 +138,9 @@ export function attachWebSocket(
       return
     }
     const { origin, host } = request.headers
-    const isEncrypted = 'encrypted' in socket && socket.encrypted === true
-    if (!isOriginAllowed({ origin, host, isEncrypted })) {
+    const question = { origin, host, isEncrypted: 'encrypted' in socket && socket.encrypted === true }
+    if (!isOriginAllowed(question)) {
+      tellRefused(question)
       refuse(socket, '403 Forbidden', 'This origin is not allowed. See allowedOrigins of attachWebSocket.')
     } else if (!offersOneOf(formats, request)) {
       const known = [...formats.keys()].join(' or ')

@@ -9,7 +9,7 @@ import { encodeMessage } from '../../core/protocol/codec.ts'
 import { parsePositions } from '../../core/protocol/position.ts'
 import type { ConnectionRequest } from '../connection.ts'
 import { inTurns } from '../sockets/in-turns.ts'
-import { originCheck, type AllowedOrigins } from '../access/origin.ts'
+import { originCheck, refusedOrigins, type AllowedOrigins } from '../access/origin.ts'
 import type { RealtimeServer, ServerConnection } from '../realtime-server.ts'
 import { remoteAddressOf } from '../sockets/remote-address.ts'
 import { TrackedPositions } from './sse-positions.ts'
@@ -68,12 +68,16 @@ interface OpenStream {
  * app.on(['GET', 'POST', 'OPTIONS'], '/realtime/events', (c) => events(c.req.raw))
  */
 export function sseHandler(
-  server: Pick<RealtimeServer, 'limits' | 'opened'>,
+  server: Pick<RealtimeServer, 'limits' | 'opened' | 'report'>,
   options: SseHandlerOptions = {},
 ): SseHandler {
   const { heartbeatMs = 15_000, retryMs = 2_000, remoteAddress = remoteAddressOf } = options
   if (!(heartbeatMs > 0)) throw new RealtimeError('usage', 'heartbeatMs must be a number above 0.')
   const isOriginAllowed = originCheck(options.allowedOrigins)
+  const tellRefused = refusedOrigins(options.allowedOrigins, {
+    adapter: 'sseHandler(server',
+    report: server.report,
+  })
   const streams = new Map<string, OpenStream>()
   let stopBeating: (() => void) | undefined
 
@@ -95,7 +99,10 @@ export function sseHandler(
     if (origin === undefined && /^(cross|same)-site$/.test(request.headers.get('sec-fetch-site') ?? ''))
       return false
     const host = request.headers.get('host') ?? url.host
-    return isOriginAllowed({ origin, host, isEncrypted: url.protocol === 'https:' })
+    const question = { origin, host, isEncrypted: url.protocol === 'https:' }
+    const isOurs = isOriginAllowed(question)
+    if (!isOurs) tellRefused(question)
+    return isOurs
   }
 
   async function open(request: Request): Promise<Response> {
