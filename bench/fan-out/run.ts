@@ -14,10 +14,11 @@ const METHOD =
   'of one size are up at once, and every round runs a block of ticks on each of them in turn; the first round is not ' +
   'counted. A tick publishes its messages by one function call, or by HTTP requests that are sent to the server at the ' +
   'same moment on connections that are kept, one for each message (the CPU that the requests take is counted on all ' +
-  'sides); the next tick waits until every client has them. CPU is user and system time of the server process (process.cpuUsage), its own garbage collection included, ' +
-  'divided by the messages that clients have received; "best" is the lowest round of each side, since other work on ' +
-  'the machine only ever adds, and "median" the median of the ratios within a round. One message is one JSON row (see ' +
-  'messages.ts). Every client is subscribed to 5 topics, of which one is published to. bridge: publish through ' +
+  'sides); the next tick waits until every client has them. CPU is user and system time of the server process ' +
+  '(process.cpuUsage), its own garbage collection included, divided by the messages that clients have received; over ' +
+  'loopback the system counts with it what the receiving side of TCP costs. A ratio is taken within a round: the median of ' +
+  'all rounds, and the quartiles, between which half of them are. Compression is off on all sides, as it is by default; ' +
+  'so are heartbeats, as nothing else than the messages is measured. One message is one JSON row (see messages.ts). Every client is subscribed to 5 topics, of which one is published to. bridge: publish through ' +
   'authorization, log and subscriptions; ws: a Set of sockets for each topic, stringified once, send(text); Socket.IO: ' +
   'rooms; net: the floor, without topics: what the bridge sends in a tick, byte for byte as long, in one ready buffer, ' +
   'one socket.write for each socket; of requests it gathers nothing, so each message is a write. Memory: RSS and heap after garbage collection, with all connections less those ' +
@@ -36,9 +37,9 @@ const parts = listOf('only') ?? ['fan-out', 'memory', 'block']
 const sizes = listOf('sizes')?.map(Number) ?? (isQuick ? [200] : [1_000, 5_000])
 const isWhole = !isQuick && args.every((arg) => !/^--(only|sizes)=/.test(arg))
 const blockSize = isQuick ? 500 : 10_000
-const rounds = isQuick ? 2 : 6
+const rounds = isQuick ? 2 : 12
 /** In a block, by messages per tick. */
-const deliveries = isQuick ? { 1: 10_000, 10: 20_000 } : { 1: 60_000, 10: 200_000 }
+const deliveries = isQuick ? { 1: 10_000, 10: 20_000 } : { 1: 40_000, 10: 150_000 }
 const SHAPES = [
   { perTick: 1, arrival: 'one call' },
   { perTick: 10, arrival: 'one call' },
@@ -71,11 +72,21 @@ function fits(connections: number): boolean {
   return false
 }
 
-function median(values: readonly number[]): number {
+/** What `part` of the values are below. */
+function quantile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  const at = (sorted.length - 1) * part
+  const below = sorted[Math.floor(at)]!
+  return below + (sorted[Math.ceil(at)]! - below) * (at % 1)
 }
+
+const median = (values: readonly number[]) => quantile(values, 0.5)
+
+/** One round says little: what else the machine does moves it by some per cent. */
+const spreadOf = (values: readonly number[]) => ({
+  median: median(values),
+  quartiles: [quantile(values, 0.25), quantile(values, 0.75)],
+})
 
 const entries = <T>(value: (contender: Contender) => T, contenders = CONTENDERS) =>
   Object.fromEntries(contenders.map((contender) => [contender, value(contender)])) as Record<Contender, T>
@@ -97,25 +108,24 @@ async function fanOut(connections: number) {
       }
     }
     const cpu = (contender: Contender) => blocks[contender].map(({ cpuUsPerDelivery }) => cpuUsPerDelivery)
-    const best = (contender: Contender) => Math.min(...cpu(contender))
-    const against = (other: Contender) => ({
-      best: best(other) / best('bridge'),
-      median: median(cpu(other).map((us, round) => us / cpu('bridge')[round]!)),
-    })
+    const ratios = (over: Contender, under: Contender) =>
+      spreadOf(cpu(over).map((us, round) => us / cpu(under)[round]!))
     results.push({
       connections,
       perTick,
       arrival,
       rounds,
       ticks,
-      cpuUsPerDelivery: entries((contender) => ({ best: best(contender), median: median(cpu(contender)) })),
+      cpuUsPerDelivery: entries((contender) => spreadOf(cpu(contender))),
       deliveriesPerSecond: entries((contender) =>
-        Math.round(Math.max(...blocks[contender].map(({ deliveriesPerSecond }) => deliveriesPerSecond))),
+        Math.round(median(blocks[contender].map(({ deliveriesPerSecond }) => deliveriesPerSecond))),
       ),
       /** How many times as many deliveries per CPU second the bridge makes. */
-      deliveriesPerCpuSecond: { ws: against('ws'), 'socket.io': against('socket.io') },
+      deliveriesPerCpuSecond: { ws: ratios('ws', 'bridge'), 'socket.io': ratios('socket.io', 'bridge') },
+      /** The same of bare TCP: what is left to win, but where requests bring the messages, of which it gathers none. */
+      floorPerCpuSecond: { ws: ratios('ws', 'net'), 'socket.io': ratios('socket.io', 'net') },
       /** CPU per delivery of the bridge, divided by that of net.write. */
-      cpuOverNet: { best: 1 / against('net').best, median: 1 / against('net').median },
+      cpuOverNet: ratios('bridge', 'net'),
     })
   }
   for (const party of parties) await party.end()
