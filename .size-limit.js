@@ -88,6 +88,7 @@ export default [
     limit: '14 kB',
     platform: 'browser', // where engine.io-client has code of its own
   }),
+  line({ name: './cross-tab', imports: { 'dist/cross-tab.js': '*' }, limit: '6.9 kB' }),
   line({ name: './msgpack, with @msgpack/msgpack', imports: { 'dist/msgpack.js': '*' }, limit: '7 kB' }),
   line({
     name: './persist, with the mutations that it stores',

@@ -64,6 +64,11 @@ const RULES = [
     ],
     packages: [],
   },
+  {
+    target: 'cross-tab',
+    imports: [...GROUND, 'core/transport.ts', 'core/protocol', 'cross-tab'],
+    packages: [],
+  },
   { target: 'codecs', imports: ['core/protocol/frame-codec.ts', 'codecs'], packages: [] },
   {
     target: 'server',

@@ -8,6 +8,7 @@ export default defineConfig({
     websocket: 'src/transports/websocket.ts',
     sse: 'src/transports/sse.ts',
     'socket.io': 'src/transports/socket-io.ts',
+    'cross-tab': 'src/cross-tab/index.ts',
     persist: 'src/persist/index.ts',
     server: 'src/server/index.ts',
     'server-redis': 'src/server/logs/redis.ts',

@@ -53,6 +53,8 @@ export interface Transport {
   /** For status, errors and devtools. */
   readonly name: string
   readonly mode: 'dialled' | 'managed'
+  /** Where it connects to, when that is fixed: what shares connections tells them apart by it. */
+  readonly address?: string | undefined
   /** Present: the backend speaks its own messages. Absent: it speaks `rqb.v1`. */
   readonly decode?: DecodeMessage | undefined
   /** Asked on every connect; what it gives goes into `hello`, never into the URL. Only with `rqb.v1`. */

@@ -96,6 +96,9 @@ export function fallback(transports: readonly Transport[], options: FallbackOpti
       return way().name
     },
     mode: 'dialled',
+    address: transports.every(({ address }) => address)
+      ? transports.map(({ address }) => address).join(' ')
+      : undefined,
     decode: isPlain ? (raw) => way().decode!(raw) : undefined,
     token: transports.some(({ token }) => token) ? () => way().token?.() : undefined,
     // A ping that not every backend answers would end good connections.

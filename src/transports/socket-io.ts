@@ -79,6 +79,7 @@ export function socketIoTransport(
   return {
     name: 'socket.io',
     mode: isAddress ? 'dialled' : 'managed',
+    address: isAddress ? source.url : undefined,
     decode: (raw) => decode(raw as SocketIoMessage),
     // It has its own: the server pings, and the client ends a connection that is not pinged.
     heartbeat: false,

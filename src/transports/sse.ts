@@ -5,7 +5,7 @@
  */
 import type { RealtimeEvent } from '../core/event.ts'
 import type { HeartbeatOptions, Transport } from '../core/transport.ts'
-import type { Provided } from './provided.ts'
+import { fixed, type Provided } from './provided.ts'
 import { NO_MEMORY, SseConnection } from './sse/connection.ts'
 
 /** One event of a stream, as a plain backend has sent it. */
@@ -66,6 +66,7 @@ export function sseTransport(options: SseTransportOptions): Transport {
   return {
     name: 'sse',
     mode: 'dialled',
+    address: fixed(options.url),
     decode: decode && ((raw) => decode(raw as SseMessage)),
     // The session asks once for the hello, which the dial has answered already; later for another one.
     token:

@@ -8,7 +8,7 @@ import { RealtimeError } from '../core/errors.ts'
 import type { FrameCodec } from '../core/protocol/frame-codec.ts'
 import { PROTOCOL } from '../core/protocol/version.ts'
 import type { CloseInfo, DecodeMessage, HeartbeatOptions, Transport } from '../core/transport.ts'
-import { absoluteUrl, provide, type Provided } from './provided.ts'
+import { absoluteUrl, fixed, provide, type Provided } from './provided.ts'
 
 export type { Provided } from './provided.ts'
 
@@ -87,6 +87,7 @@ export function webSocketTransport(options: WebSocketTransportOptions): Transpor
   return {
     name: 'websocket',
     mode: 'dialled',
+    address: fixed(url),
     decode,
     token,
     heartbeat,

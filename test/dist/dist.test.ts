@@ -71,6 +71,11 @@ const SUBPATHS: Record<string, { file: string; names: string[]; packages: string
     names: ['socketIoTransport'],
     packages: ['socket.io-client'],
   },
+  'realtime-query-bridge/cross-tab': {
+    file: 'cross-tab',
+    names: ['crossTab'],
+    packages: [],
+  },
   'realtime-query-bridge/persist': {
     file: 'persist',
     names: ['dehydrateBase', 'dehydrateWithPositions', 'persistMutations', 'serializeBase'],

@@ -36,7 +36,7 @@ export declare const channel: {
   bind_global(listener: (event: string, data: unknown) => void): void
   unbind_global(listener: (event: string, data: unknown) => void): void
 }
-export declare const auth: { accessToken(): string }
+export declare const auth: { accessToken(): string; userId(): string | null }
 export declare const url: string
 export declare const httpServer: Server
 export declare const task: Task & { readonly boardId: string }

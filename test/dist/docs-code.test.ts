@@ -19,6 +19,7 @@ const PACKAGES = [
     '/websocket',
     '/socket.io',
     '/sse',
+    '/cross-tab',
     '/persist',
     '/server',
     '/server/redis',

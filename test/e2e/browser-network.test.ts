@@ -1,43 +1,14 @@
 /** What only a browser does: its "offline" is silence on an open socket, and it keeps pages for the way back. */
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { connect, type AddressInfo, type Socket } from 'node:net'
 import { build } from 'esbuild'
 import { chromium, type Browser, type Page } from 'playwright'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CHROMIUM_ARGS, findChromium } from '../../scripts/chromium.mjs'
 import { LiveServer } from '../support/live-server.ts'
 import type { NetworkPage } from './support/network-page.ts'
+import { serve } from './support/page-server.ts'
 import { WAIT_MS } from './support/board-window.ts'
 
 declare const app: NetworkPage
-
-/** Pages, and behind the same origin a `LiveServer`. */
-async function serve(port: number, pages: Record<string, string>) {
-  const front = createServer((request, response) => {
-    const body = pages[request.url ?? '']
-    if (body !== undefined) return void response.writeHead(200, { 'content-type': 'text/html' }).end(body)
-    fetch(`http://127.0.0.1:${port}${request.url}`)
-      .then(async (answer) => response.writeHead(answer.status).end(await answer.text()))
-      .catch(() => response.destroy())
-  })
-  front.on('upgrade', (request, near: Socket) => {
-    const far = connect(port, '127.0.0.1')
-    const headers = Array.from({ length: request.rawHeaders.length / 2 }, (_, index) =>
-      request.rawHeaders.slice(2 * index, 2 * index + 2).join(': '),
-    )
-    far.write([`GET ${request.url} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
-    near.pipe(far).pipe(near)
-    near.on('error', () => far.destroy()).on('close', () => far.destroy())
-    far.on('error', () => near.destroy()).on('close', () => near.destroy())
-  })
-  await once(front.listen(0, '127.0.0.1'), 'listening')
-  const close = () => {
-    front.close()
-    front.closeAllConnections()
-  }
-  return { origin: `http://127.0.0.1:${(front.address() as AddressInfo).port}`, close }
-}
 
 describe('a page in a browser', () => {
   let browser: Browser

@@ -153,6 +153,11 @@ export class LiveServer {
     await this.kill()
   }
 
+  /** Every socket is reset; who dials again finds the same server. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy()
+  }
+
   /** Ends like a crash: every socket is reset, nothing is announced. Frees the port. */
   async kill(): Promise<void> {
     if (!this.#http.listening) return

@@ -1,15 +1,25 @@
-/** The page of `browser-network.test.ts`: one list of rows, kept live by a bridge. Bundled, and run in a browser. */
+/**
+ * The page of `browser-network.test.ts` and `cross-tab.test.ts`: one list of rows, kept live by a bridge. Bundled, and run
+ * in a browser. With `?shared` its tabs share a connection.
+ */
 import { QueryClient, QueryObserver } from '@tanstack/query-core'
 import { z } from 'zod'
 import { RealtimeQueryBridge } from '../../../src/bridge.ts'
 import { update, upsert } from '../../../src/core/routing/effects.ts'
 import { defineEvents, on } from '../../../src/core/routing/event-table.ts'
+import { crossTab } from '../../../src/cross-tab/index.ts'
 import { webSocketTransport } from '../../../src/transports/websocket.ts'
 
 const Marked = z.object({ seq: z.number() })
 const Saved = Marked.extend({ row: z.object({ id: z.number(), title: z.string() }) })
 
 const seen = ({ seq }: z.infer<typeof Marked>) => update<number[]>(['seen'], (all) => [...all, seq])
+
+const transport = webSocketTransport({
+  url: '/realtime',
+  heartbeat: { intervalMs: 1_000, timeoutMs: 1_000 },
+})
+const isShared = new URLSearchParams(location.search).has('shared')
 
 const queryClient = new QueryClient({ defaultOptions: { queries: { staleTime: Infinity, retry: false } } })
 const bridge = new RealtimeQueryBridge({
@@ -18,10 +28,7 @@ const bridge = new RealtimeQueryBridge({
     'row.saved': on(Saved, (data) => [seen(data), upsert(['rows'], data.row)]),
     marked: on(Marked, seen),
   }),
-  transport: webSocketTransport({
-    url: '/realtime',
-    heartbeat: { intervalMs: 1_000, timeoutMs: 1_000 },
-  }),
+  transport: isShared ? crossTab(transport, { identity: () => 'everybody' }) : transport,
   limits: { retryBaseMs: 50, retryMaxMs: 200 },
 })
 const statuses: string[] = []
