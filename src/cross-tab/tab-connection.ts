@@ -16,6 +16,7 @@
  */
 import { RealtimeError } from '../core/errors.ts'
 import { closePolicy } from '../core/protocol/close-codes.ts'
+import { encodeMessage } from '../core/protocol/codec.ts'
 import type {
   CloseInfo,
   RawMessage,
@@ -103,7 +104,7 @@ export class TabConnection implements TransportConnection {
   }
 
   send(data: Data): void {
-    if (this.#state === 'linked') this.#link?.send(data)
+    if (this.#state === 'linked') this.#link?.send(this.#options.transport.decode ? data : tokenless(data))
     else if (this.#state === 'holding') this.#hub?.received(this.#own, data)
     else this.#inner?.send(data)
   }
@@ -415,5 +416,10 @@ export class TabConnection implements TransportConnection {
 
 const SAME_NAME =
   'Two connections of this page would be shared under one name, so this one is not shared. Give each crossTab() a name of its own.'
+
+/** A hello without the token: the server has that of the tab that has dialled, and other scripts may listen. */
+function tokenless(data: Data): Data {
+  return typeof data === 'string' && data.startsWith('{"t":"hello"') ? encodeMessage({ t: 'hello' }) : data
+}
 
 const linkOf = (group: string, id: string): string => `${group}:${id}`

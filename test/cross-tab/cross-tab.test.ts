@@ -268,6 +268,24 @@ describe('L10: who shares with whom', () => {
     expect(names).toContain('digest of')
   })
 
+  it('leaves the token of a tab in that tab, unless it dials', async () => {
+    const world = new World()
+    const posted: unknown[] = []
+    const spied = world.browser.post
+    vi.spyOn(world.browser, 'post').mockImplementation(function (this: void, from, message) {
+      posted.push(message)
+      spied.call(world.browser, from, message)
+    })
+    const tabs = ['secret of one', 'secret of two'].map((token) =>
+      world.open({ identity: () => 'ada', token: async () => token }).start('a'),
+    )
+    await world.pass(1_000)
+    expect(tabs.map(({ status }) => status)).toEqual(['live', 'live'])
+    expect(world.connections).toBe(1)
+    expect(posted.length).toBeGreaterThan(5)
+    expect(JSON.stringify(posted)).not.toContain('secret')
+  })
+
   it('is, without `identity` and token, nobody, and that is told once', async () => {
     const { world, tabs, connections } = await shares((world) =>
       [1, 2].map(() => world.open({ identity: undefined })),

@@ -25,7 +25,9 @@ describe('tabs that share a connection', () => {
       define: { 'process.env.NODE_ENV': '"production"' },
       logLevel: 'error',
     })
-    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS })
+    // Playwright turns it off; people have it.
+    const ignoreDefaultArgs = ['--disable-back-forward-cache']
+    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS, ignoreDefaultArgs })
     script = (await bundle).outputFiles[0]!.text
   })
   afterAll(() => browser.close())
@@ -54,6 +56,7 @@ describe('tabs that share a connection', () => {
     const server = await LiveServer.start()
     const front = await serve(server.port, {
       '/page.html': `<!doctype html><script>${script.replaceAll('</', '<\\/')}</script>`,
+      '/elsewhere.html': '<!doctype html>…',
       '/favicon.ico': '',
     })
     const context = await browser.newContext()
@@ -133,6 +136,19 @@ describe('tabs that share a connection', () => {
     await during(server, () => devtools.send('Page.setWebLifecycleState', { state: 'frozen' }))
     await isShared(server, rest)
     await devtools.send('Page.setWebLifecycleState', { state: 'active' })
+    await haveSeen([holder], server.seq('a'))
+    await isShared(server, tabs)
+    await end()
+  })
+
+  it('loses nothing when the tab that holds it goes into the back/forward cache, which is back when it is', async () => {
+    const { server, front, tabs, end } = await open()
+    const [holder, ...rest] = tabs
+    await during(server, () => holder.goto(`${front.origin}/elsewhere.html`))
+    await isShared(server, rest)
+    await holder.goBack({ waitUntil: 'commit' })
+    await isLive(holder)
+    expect(await holder.evaluate(() => app.shows)).toEqual([false, true])
     await haveSeen([holder], server.seq('a'))
     await isShared(server, tabs)
     await end()

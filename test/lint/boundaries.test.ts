@@ -52,6 +52,8 @@ describe('the one-way import rule', () => {
     // Outside the core.
     ['src/transports/x.ts', `import { closePolicy } from '../core/session/session.ts'`],
     ['src/transports/x.ts', `import { encode } from '../core/protocol/codec.ts'`],
+    ['src/cross-tab/x.ts', `import { Session } from '../core/session/session.ts'`],
+    ['src/cross-tab/x.ts', `import { webSocketTransport } from '../transports/websocket.ts'`],
     ['src/server/x.ts', `import { closePolicy } from '../core/session/session.ts'`],
     ['src/server/logs/x.ts', `import type { Effect } from '../../core/routing/effect.ts'`],
     ['src/react/x.tsx', `import { webSocketTransport } from '../transports/websocket.ts'`],
