@@ -24,20 +24,13 @@ import type {
   TransportConnection,
   TransportHandlers,
 } from '../core/transport.ts'
+import { enterGroup, linkOf, SAME_NAME, type Call } from './group.ts'
 import { PlainHub, type Hub, type HubTab } from './hub.ts'
 import { Link, Port } from './link.ts'
 import type { CrossTabChannel, CrossTabPlatform } from './platform.ts'
 import { ProtocolHub } from './protocol-hub.ts'
 
 type Data = string | Uint8Array<ArrayBuffer>
-
-/** What is said to all tabs of a group. */
-type Call =
-  | { readonly k: 'attach'; readonly link: string }
-  /** To one that attaches: there is somebody, who is not connected yet; or who has no place left. */
-  | { readonly k: 'wait' | 'full'; readonly link: string }
-  /** Somebody has the lock now, or is connected now. */
-  | { readonly k: 'holder'; readonly id: string; readonly isReady: boolean }
 
 /** How long nobody may answer, in ms, and how much longer some tabs wait than others. */
 const PATIENCE_MS = 3_000
@@ -62,9 +55,6 @@ const GONE: CloseInfo = { code: 1006, reason: 'the tab that held the connection 
 export interface TabMemory {
   stolenAt: number
 }
-
-/** By page: the groups that a transport of it is in. Two of one group would be two backends, or one too many. */
-const groupsOfPage = new WeakMap<object, Set<string>>()
 
 export interface TabConnectionOptions {
   readonly transport: Transport
@@ -92,7 +82,7 @@ export class TabConnection implements TransportConnection {
   #releaseLock: (() => void) | undefined
   #stopTimer = () => {}
   #stopListening = () => {}
-  #leaveGroup: () => unknown = () => undefined
+  #leaveGroup = () => {}
   #checkedAt = 0
   /** Who has the lock, as far as this tab has heard. */
   #holder: string | undefined
@@ -117,43 +107,51 @@ export class TabConnection implements TransportConnection {
 
   /** Never rejects. */
   async #begin(): Promise<void> {
-    const { platform, handlers } = this.#options
+    const { handlers } = this.#options
+    let group: string | undefined
     try {
       // Not before `connect` has returned.
-      const group = await this.#options.group()
-      if (this.#isOver) return
-      if (group === undefined) {
-        this.#goAlone()
-        return
-      }
-      this.#group = group
-      const { locks } = platform
-      const groups = groupsOfPage.get(locks) ?? new Set<string>()
-      groupsOfPage.set(locks, groups)
-      if (groups.has(group)) {
-        handlers.onError(new RealtimeError('usage', SAME_NAME))
-        this.#goAlone()
-        return
-      }
-      groups.add(group)
-      this.#leaveGroup = () => groups.delete(group)
-      this.#calls = platform.openChannel(group)
-      this.#calls.onmessage = ({ data }) => {
-        this.#called(data as Call)
-      }
-      this.#stopListening = platform.onSuspend(() => {
-        this.#end(GONE)
-      })
-      this.#wait()
-      this.#attach()
-      this.#stopTimer = platform.clock.after(PATIENCE_MS + platform.random() * SPREAD_MS, () => {
-        this.#impatient()
-      })
+      group = await this.#options.group()
     } catch (error) {
       if (this.#isOver) return
       handlers.onError(error)
       this.#end({ code: 1006, reason: String(error) })
+      return
     }
+    if (this.#isOver) return
+    if (group === undefined) {
+      this.#goAlone()
+      return
+    }
+    const leave = enterGroup(this.#options.platform.locks, group)
+    if (!leave) {
+      handlers.onError(new RealtimeError('usage', SAME_NAME))
+      this.#goAlone()
+      return
+    }
+    this.#group = group
+    this.#leaveGroup = leave
+    try {
+      this.#elect()
+    } catch {
+      this.#goAlone() // Locks or channels are refused to this page.
+    }
+  }
+
+  #elect(): void {
+    const { platform } = this.#options
+    this.#calls = platform.openChannel(this.#group)
+    this.#calls.onmessage = ({ data }) => {
+      this.#called(data as Call)
+    }
+    this.#stopListening = platform.onSuspend(() => {
+      this.#end(GONE)
+    })
+    this.#wait()
+    this.#attach()
+    this.#stopTimer = platform.clock.after(PATIENCE_MS + platform.random() * SPREAD_MS, () => {
+      this.#impatient()
+    })
   }
 
   // The lock
@@ -414,12 +412,7 @@ export class TabConnection implements TransportConnection {
   }
 }
 
-const SAME_NAME =
-  'Two connections of this page would be shared under one name, so this one is not shared. Give each crossTab() a name of its own.'
-
 /** A hello without the token: the server has that of the tab that has dialled, and other scripts may listen. */
 function tokenless(data: Data): Data {
   return typeof data === 'string' && data.startsWith('{"t":"hello"') ? encodeMessage({ t: 'hello' }) : data
 }
-
-const linkOf = (group: string, id: string): string => `${group}:${id}`

@@ -447,6 +447,21 @@ describe('where nothing can be shared', () => {
     expect(browser.channels.size).toBe(0)
   })
 
+  it('is each tab by itself when channels are refused to the page', async () => {
+    const time = new VirtualTime()
+    const browser = new FakeBrowser(time.clock(), { random: () => 0.5, latency: () => 1 })
+    const inner = createFakeTransport()
+    const { platform } = browser.openPage()
+    const openChannel = () => {
+      throw new DOMException('Storage is blocked.', 'SecurityError')
+    }
+    const tab = new Tab(browser, inner, { platform: { ...platform, openChannel } }).start()
+    await time.advance(10)
+    expect(inner.connections).toHaveLength(1)
+    expect(tab.errors).toEqual([])
+    expect(browser.locks).toEqual({ held: 0, waiting: 0 })
+  })
+
   it('refuses a managed transport, whose connection is the app’s', () => {
     expect(() => crossTab(createFakeTransport({ mode: 'managed' }))).toThrow(RealtimeError)
   })
