@@ -36,7 +36,9 @@ function bodyOf(entry: Entry, bridge: AnyBridge): ReactNode {
               mutation: mutationId && `${mutationId}${isOwn ? ' (of this client)' : ''}`,
               replay: isReplay ? 'It was missed, and has come later.' : undefined,
               written:
-                together !== undefined && together > 1 ? `together with ${together - 1} others` : undefined,
+                together !== undefined && together > 1
+                  ? `together with ${together - 1} other event${together > 2 ? 's' : ''}`
+                  : undefined,
             }}
           />
           <Effects effects={effects} bridge={bridge} />

@@ -105,8 +105,8 @@ export function LogTab({
         </button>
         <span className="rqbd-quiet">
           {dropped > 0
-            ? `last ${capacity}, ${dropped} older dropped`
-            : `${entries.length} of ${capacity} at most`}
+            ? `the last ${capacity}, ${dropped} older dropped`
+            : `${entries.length} recorded, ${capacity} at most`}
         </span>
       </div>
       <PickList

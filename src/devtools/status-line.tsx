@@ -19,12 +19,14 @@ export function StatusLine({ recorder }: { readonly recorder: Recorder }) {
       {attempt > 0 && <span>{attemptText(attempt)}</span>}
       {retryAt !== undefined && <RetryTime recorder={recorder} at={retryAt} />}
       <span className="rqbd-spacer" />
-      {queued > 0 && <span>{`${queued} sends wait`}</span>}
-      <span>{`${events} events`}</span>
-      <span data-tone={failures > 0 ? 'bad' : undefined}>{`${failures} errors`}</span>
+      {queued > 0 && <span>{`${many(queued, 'send')} waiting`}</span>}
+      <span>{many(events, 'event')}</span>
+      <span data-tone={failures > 0 ? 'bad' : undefined}>{many(failures, 'error')}</span>
     </header>
   )
 }
+
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** How long until the next dial. */
 function RetryTime({ recorder, at }: { readonly recorder: Recorder; readonly at: number }) {

@@ -35,7 +35,7 @@ function write(root: unknown, indent: string, maxChars: number): string {
   const one = (value: unknown): boolean => {
     if (typeof value === 'string') return put(JSON.stringify(value.slice(0, maxChars)))
     if (typeof value !== 'object' || value === null) return put(scalar(value))
-    if (value instanceof Date) return put(String(value.getTime() ? value.toISOString() : value))
+    if (value instanceof Date) return put(Number.isNaN(value.getTime()) ? String(value) : value.toISOString())
     if (value instanceof Error) return put(JSON.stringify(`${value.name}: ${value.message}`))
     if (value instanceof Map || value instanceof Set) {
       const items = [...value].slice(0, maxChars)
