@@ -41,6 +41,8 @@ export class StreamLog {
   readonly #topics = new Map<string, TopicLog>()
   /** Epochs that queries were read in, and that a reset is about to end. By topic. */
   readonly #outlived = new Map<string, Set<string>>()
+  /** Epochs could be put in order: what other queries show may depend on it. For whoever shows them to take back. */
+  hasNewOrder = false
 
   constructor(maxEvents: number) {
     this.#maxEvents = maxEvents
@@ -85,8 +87,9 @@ export class StreamLog {
   ): void {
     const log = this.#topics.get(topic)
     if (log === undefined || ageOf({ epoch, offset }, log) !== undefined) return
-    if (startedAt > (log.comingEpochs[0]?.tick ?? log.brokenAt))
-      log.comingEpochs = [{ epoch, tick }, ...log.comingEpochs].slice(0, MAX_PAST_EPOCHS)
+    if (startedAt <= (log.comingEpochs[0]?.tick ?? log.brokenAt)) return
+    log.comingEpochs = [{ epoch, tick }, ...log.comingEpochs].slice(0, MAX_PAST_EPOCHS)
+    this.hasNewOrder = true
   }
 
   /** Whether nobody can tell if an epoch comes before the topic's own, or after it. */

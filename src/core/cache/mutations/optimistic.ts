@@ -119,6 +119,7 @@ export class Optimistic {
       }
       const queries = this.#guesses.queriesOf(operation)
       for (const query of queries) this.#guesses.cover(query)
+      this.#showReordered()
       this.#settlement.begin(operation, queries)
       this.#guesses.refresh(isNews)
       this.#guesses.show(queries)
@@ -281,6 +282,7 @@ export class Optimistic {
   /** A fetch has ended: what it has confirmed everywhere is forgotten. */
   fetched(): void {
     if (this.#options.overlay.operations.size === 0) return
+    this.#showReordered()
     this.#guesses.refresh()
     this.#settlement.forgetDone()
   }
@@ -305,7 +307,11 @@ export class Optimistic {
 
   #acked(operation: Operation, positions: Positions | undefined): void {
     const { overlay } = this.#options
-    for (const [topic, position] of positions ?? []) operation.acks.set(topic, position)
+    for (const [topic, position] of positions ?? []) {
+      operation.acks.set(topic, position)
+      // Begun when the stream was where it is known to be, it was not carried out in an epoch before that.
+      overlay.log.judge(topic, position, { startedAt: operation.beganAt, tick: overlay.tick })
+    }
     for (const other of overlay.operations.values()) {
       if (other === operation) break
       // Of one scope, or what makes the row: it was carried out before this one, or not at all.
@@ -347,6 +353,14 @@ export class Optimistic {
         invalidate(query)
       }
     }
+  }
+
+  /** Which of two epochs is the later one has become known: what of them lies over the bases depends on it. */
+  #showReordered(): void {
+    const { log, entries } = this.#options.overlay
+    if (!log.hasNewOrder) return
+    log.hasNewOrder = false
+    this.#guesses.show([...entries.keys()])
   }
 
   #wake(): void {
