@@ -20,5 +20,6 @@ export {
   type TestPublishOptions,
   type TestServer,
   type TestServerOptions,
+  type TestTransportOptions,
 } from './test-server.ts'
 export type { SettledOptions } from './settled.ts'

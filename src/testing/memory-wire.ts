@@ -1,3 +1,4 @@
+import type { RealtimeEvent } from '../core/event.ts'
 import type { ClientMessage, ServerMessage, WireEvent } from '../core/protocol/messages.ts'
 import type { CloseInfo, TransportConnection, TransportHandlers } from '../core/transport.ts'
 import type { RealtimeServer, ServerConnection } from '../server/server-options.ts'
@@ -8,6 +9,8 @@ export interface MemoryWireOptions {
   readonly server: Pick<RealtimeServer<never>, 'opened'>
   readonly handlers: TransportHandlers
   readonly isDown: () => boolean
+  /** As a backend without topics: what is pushed is all that comes over it. */
+  readonly isPlain: boolean
   /** Whether the event gets lost on its way. */
   readonly isLost: (topic: string, epoch: string, event: WireEvent) => boolean
   /** Hears what the client sends. */
@@ -23,6 +26,7 @@ export class MemoryWire implements TransportConnection {
   readonly asked = new Set<string>()
   readonly #options: MemoryWireOptions
   #server: ServerConnection | undefined
+  #isOpened = false
   #isOver = false
 
   constructor(options: MemoryWireOptions) {
@@ -33,7 +37,7 @@ export class MemoryWire implements TransportConnection {
   }
 
   get isOpen(): boolean {
-    return this.#server !== undefined && !this.#isOver
+    return this.#isOpened && !this.#isOver
   }
 
   /** Called by the client. */
@@ -66,14 +70,30 @@ export class MemoryWire implements TransportConnection {
     })
   }
 
+  /** An event of a plain backend. */
+  push(event: RealtimeEvent): void {
+    const frame = JSON.stringify(event)
+    if (this.#options.isPlain && this.isOpen) this.#arrive(frame)
+  }
+
   #open(): void {
     if (this.#isOver) return
-    const { server, isDown } = this.#options
+    const { isDown, isPlain } = this.#options
     if (isDown()) {
       this.cut({ reason: 'the server is down' })
       return
     }
-    this.#server = server.opened(
+    this.#isOpened = true
+    if (!isPlain) this.#connect()
+    // The server may refuse a connection as it opens.
+    if (this.#isOver) return
+    this.#tell((handlers) => {
+      handlers.onOpen()
+    })
+  }
+
+  #connect(): void {
+    this.#server = this.#options.server.opened(
       {
         send: (text) => {
           this.#deliver(text)
@@ -87,20 +107,20 @@ export class MemoryWire implements TransportConnection {
       },
       { headers: {} },
     )
-    // The server may refuse a connection as it opens.
-    if (this.#isOver) return
-    this.#tell((handlers) => {
-      handlers.onOpen()
-    })
   }
 
   #deliver(text: string): void {
     const message = JSON.parse(text) as ServerMessage
     const frame = message.t === 'events' ? this.#arriving(message) : text
     later(() => {
+      if (!this.#isOver) this.#note(message)
+    })
+    if (frame !== undefined) this.#arrive(frame)
+  }
+
+  #arrive(frame: string): void {
+    later(() => {
       if (this.#isOver) return
-      this.#note(message)
-      if (frame === undefined) return
       this.#tell((handlers) => {
         handlers.onMessage(frame)
       })

@@ -5,18 +5,14 @@ import type { EventMap, EventTable } from '../core/routing/event-table.ts'
 import { soon } from './later.ts'
 import { outsideOfAct } from './outside-of-act.ts'
 import type { SettledOptions } from './settled.ts'
-import { createTestServer, type TestServer } from './test-server.ts'
+import { createTestServer, type TestServer, type TestTransportOptions } from './test-server.ts'
 
-export interface TestBridgeOptions<TTable extends EventTable> extends Omit<
-  RealtimeQueryBridgeOptions<TTable>,
-  'queryClient' | 'transport'
-> {
-  /** @default a new one that does not retry */
+export interface TestBridgeOptions<TTable extends EventTable>
+  extends Omit<RealtimeQueryBridgeOptions<TTable>, 'queryClient' | 'transport'>, TestTransportOptions {
+  /** @default a new one: queries are not retried, and mutations at once */
   readonly queryClient?: QueryClient | undefined
   /** One that other bridges use as well, or that was made with rights of its own. @default a new one */
   readonly server?: TestServer<EventMap<TTable>> | undefined
-  /** What `authenticate` of the server is given. @default none: the user is `test-user` */
-  readonly token?: string | undefined
 }
 
 export interface TestBridge<TTable extends EventTable> {
@@ -42,7 +38,7 @@ export interface TestBridge<TTable extends EventTable> {
 export function createTestBridge<TTable extends EventTable>(
   options: TestBridgeOptions<TTable>,
 ): TestBridge<TTable> {
-  const { queryClient = createQueryClient(), token, limits, server: given, ...others } = options
+  const { queryClient = createQueryClient(), token, plain, limits, server: given, ...others } = options
   const server = given ?? createTestServer<EventMap<TTable>>({ events: options.events })
   const bridge = new RealtimeQueryBridge<TTable>({
     signals: server.signals,
@@ -51,16 +47,19 @@ export function createTestBridge<TTable extends EventTable>(
     requestFrame: soon, // A frame ends with this turn.
     ...others,
     queryClient,
-    transport: server.transport({ token }),
+    transport: server.transport({ token, plain }),
     limits: { retryBaseMs: 1, settleMs: 0, refetchIntervalMs: 0, resetSpreadMs: 0, ...limits },
   })
   return { bridge, queryClient, server, settled: (settledOptions) => server.settled(bridge, settledOptions) }
 }
 
-/** Nothing fails three times before it fails, and no timer outlives the test. */
+/** Queries fail at once, mutations are sent again at once, and no timer of the cache outlives the test. */
 const createQueryClient = () =>
   new QueryClient({
-    defaultOptions: { queries: { retry: false, gcTime: Infinity }, mutations: { gcTime: Infinity } },
+    defaultOptions: {
+      queries: { retry: false, gcTime: Infinity },
+      mutations: { retryDelay: 1, gcTime: Infinity },
+    },
   })
 
 /** What a timer of the bridge does comes outside of `act`. */

@@ -1,11 +1,12 @@
 import type { RealtimeQueryBridge } from '../bridge.ts'
 import { systemClock, type Clock } from '../core/clock.ts'
-import type { Position } from '../core/event.ts'
+import type { Position, RealtimeEvent } from '../core/event.ts'
 import type { ClientMessage } from '../core/protocol/messages.ts'
 import type { EventTable } from '../core/routing/event-table.ts'
 import type { WakeSignals } from '../core/session/session.ts'
 import { browserSignals, type WakeSignal } from '../core/session/connection/wake-signals.ts'
 import type { CloseInfo, Transport } from '../core/transport.ts'
+import type { NewLogEvent } from '../server/event-log.ts'
 import type { PublishedEvents, PublishTable } from '../server/publish-event.ts'
 import { createRealtimeServer } from '../server/realtime-server.ts'
 import type { RealtimeServer, RealtimeServerOptions } from '../server/server-options.ts'
@@ -32,6 +33,16 @@ export interface TestPublishOptions {
   readonly lost?: boolean | undefined
 }
 
+export interface TestTransportOptions {
+  /** What `authenticate` is given. @default none */
+  readonly token?: string | undefined
+  /**
+   * As a backend without topics and positions: each event comes to everybody who is connected, of whatever topic it was
+   * published. What nobody hears is gone. @default false
+   */
+  readonly plain?: boolean | undefined
+}
+
 /** The server kit without a network. What clients see of it is what they see of the real one. */
 export interface TestServer<TMap extends object = Record<string, unknown>> extends Pick<
   RealtimeServer<TMap>,
@@ -42,8 +53,8 @@ export interface TestServer<TMap extends object = Record<string, unknown>> exten
    * it has been applied.
    */
   publish(topic: string, event: PublishedEvents<TMap>, options?: TestPublishOptions): Promise<Position>
-  /** A transport to this server, one for each bridge. `token` is what `authenticate` is given. */
-  transport(options?: { readonly token?: string | undefined }): Transport
+  /** A transport to this server, one for each bridge. */
+  transport(options?: TestTransportOptions): Transport
   /** For a bridge of one's own: lets it come back at once when the server does. */
   readonly signals: WakeSignals
   /** How many clients are connected. */
@@ -82,6 +93,15 @@ const hastyClock: Clock = {
   after: (delayMs, callback) => (delayMs > GATHER_MS ? systemClock.after(delayMs, callback) : soon(callback)),
 }
 
+/** An event as a plain backend sends it. */
+const plainEvent = ({ type, json, mutationId }: NewLogEvent): RealtimeEvent => ({
+  type,
+  data: JSON.parse(json) as unknown,
+  mutationId,
+})
+
+const decode = (raw: unknown) => JSON.parse(String(raw)) as RealtimeEvent
+
 /**
  * Makes a server for tests: the server kit itself, reached without a network.
  *
@@ -103,6 +123,7 @@ export function createTestServer<TMap extends object>(options: TestServerOptions
   const nameOf = (topic: string, epoch: string, offset: number) => JSON.stringify([topic, epoch, offset])
   log.subscribe(({ topic, epoch, event }) => {
     if (isLosing) lost.add(nameOf(topic, epoch, event.offset))
+    else for (const wire of wires) wire.push(plainEvent(event))
   })
   const server = createRealtimeServer<string, TMap>({
     events,
@@ -139,15 +160,16 @@ export function createTestServer<TMap extends object>(options: TestServerOptions
       isLosing = false
       return published
     },
-    transport: ({ token } = {}) => ({
+    transport: ({ token, plain = false } = {}) => ({
       name: 'test',
       mode: 'dialled',
-      token: () => token,
+      ...(plain ? { decode, heartbeat: false } : { token: () => token }),
       connect(handlers) {
         const wire: MemoryWire = new MemoryWire({
           server,
           handlers,
           isDown: () => isDown,
+          isPlain: plain,
           isLost: (topic, epoch, { offset }) => lost.has(nameOf(topic, epoch, offset)),
           onSent(message) {
             sent.push(message)

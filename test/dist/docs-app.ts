@@ -7,7 +7,12 @@ import type { Redis } from 'ioredis'
 import type { Server } from 'node:http'
 import type { Pool, PoolClient } from 'pg'
 import type { ComponentType } from 'react'
-import type { RealtimeQueryBridge, Transport } from 'realtime-query-bridge'
+import type {
+  EventTable,
+  RealtimeQueryBridge,
+  RealtimeQueryBridgeOptions,
+  Transport,
+} from 'realtime-query-bridge'
 import type { Socket } from 'socket.io-client'
 import { z } from 'zod'
 
@@ -23,6 +28,7 @@ export interface Rename {
 
 export declare const queryClient: QueryClient
 export declare const App: ComponentType
+export declare const TaskList: ComponentType
 export declare const socket: Socket
 /** As pusher-js has them. */
 export declare const pusher: {
@@ -82,6 +88,9 @@ declare global {
     set streamedStates(states: { push(state: DehydratedState): void })
   }
 }
+export declare function createAppBridge(
+  options: Pick<RealtimeQueryBridgeOptions<EventTable>, 'transport' | 'signals'>,
+): RealtimeQueryBridge
 export declare function createApp(): { queryClient: QueryClient; bridge: RealtimeQueryBridge }
 export declare function tasksOptions(bridge: RealtimeQueryBridge): UseQueryOptions<Task[]>
 
@@ -106,6 +115,7 @@ export declare const db: {
   insert(body: unknown): Promise<Task>
   tasks(): Promise<Task[]>
 }
+export declare const tasks: Task[]
 export declare const router: Router
 export declare const readTasks: RequestHandler
 export declare const app: Hono

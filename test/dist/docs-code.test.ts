@@ -29,11 +29,12 @@ const PACKAGES = [
     '/devtools/production',
   ].map((path) => NAME + path),
   ...['@tanstack/react-query', '@tanstack/react-query-persist-client', 'react', 'react-dom/client'],
+  ...['msw', 'vitest'],
 ]
 const APP = '../docs-app.ts'
 
 /** What TypeScript says of a name that it does not know, or knows only as something of the browser's or of tests. */
-const UNKNOWN_NAME = [2304, 2503, 2552, 2582, 2693, 18004]
+const UNKNOWN_NAME = [2304, 2503, 2552, 2582, 2593, 2693, 18004]
 
 interface Block {
   /** Where it stands, as editors open it. */

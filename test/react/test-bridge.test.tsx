@@ -206,6 +206,14 @@ describe.each(['real', 'fake'])('a screen on a test bridge, with %s timers', (ti
     expect(gets).toBe(2)
   })
 
+  it('sends again what had no answer, at once', async () => {
+    backend.use(http.patch(`${API}/:id`, () => HttpResponse.error(), { once: true }))
+    click('Write')
+    await test.settled()
+    expect(titles()).toEqual(['Write!'])
+    expect(note()).toBe('saved')
+  })
+
   it('finds what it has missed while it was away', async () => {
     test.server.goDown()
     await save({ id: '2', title: 'meanwhile' })

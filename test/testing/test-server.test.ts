@@ -253,6 +253,43 @@ describe('a test server', () => {
   })
 })
 
+describe('a plain backend', () => {
+  it('tells everybody who is connected, and nobody afterwards', async () => {
+    const { bridge, server, settled, fetched, titles } = setUp({ plain: true })
+    await settled()
+    expect(bridge.status.status).toBe('live')
+    fetched.mockClear()
+    await server.publish('any', saved('1', 'heard'))
+    await server.publish('any', saved('2', 'lost'), { lost: true })
+    await server.publish('other', saved('3', 'heard, too'))
+    await settled()
+    expect(titles()).toEqual(['heard', 'heard, too'])
+    expect(fetched).not.toHaveBeenCalled()
+    expect(server.sent).toEqual([])
+
+    server.goDown()
+    await settled()
+    await server.publish('any', saved('4', 'while nobody listened'))
+    fetched.mockReturnValue([{ id: '5', title: 'fetched' }])
+    server.comeBack()
+    await settled()
+    expect(titles()).toEqual(['fetched'])
+    expect(fetched).toHaveBeenCalledOnce()
+  })
+
+  it('names the mutation that has caused an event', async () => {
+    const { bridge, server, settled } = setUp({ plain: true })
+    await settled()
+    const heard = vi.fn()
+    bridge.on('task.saved', (_, event) => {
+      heard(event.mutationId)
+    })
+    await server.publish('any', { ...saved('1', 'x'), mutationId: 'm1' })
+    await settled()
+    expect(heard).toHaveBeenCalledExactlyOnceWith('m1')
+  })
+})
+
 describe('settled', () => {
   it('says what it has waited for', async () => {
     const { bridge, settled, fetched } = setUp()
