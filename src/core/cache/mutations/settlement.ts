@@ -93,7 +93,10 @@ export class Settlement {
       const all = guesses.changedBy(operation)
       const queries = all.filter((query) => query.state.data !== undefined || query.isActive())
       // What is on its way to a query that the guess has read may be from before it, and have the guess touch it.
-      if (!overlay.isDone(operation, queries, oldestFetch([...all, ...guesses.reads(mutationId)]))) {
+      const isDone = overlay.isDone(operation, queries, oldestFetch([...all, ...guesses.reads(mutationId)]))
+      // Where what made its row is still shown, it is to be shown over that.
+      const isOverOther = operation.follows.some((other) => overlay.operations.has(other))
+      if (!isDone || isOverOther) {
         this.#fetchLeftOver(operation, queries)
         if (!this.isOpen(operation)) onSettled(mutationId)
         continue
